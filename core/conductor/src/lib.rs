@@ -1,0 +1,1 @@
+//! Owns nodes and works on them.

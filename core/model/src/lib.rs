@@ -1,0 +1,1 @@
+//! Records of the conductor and the rules between them.

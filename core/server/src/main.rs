@@ -1,0 +1,3 @@
+//! The daemon: REST API, conductor and plugins in one process.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The conductor's half of the plugin boundary: executors, tasks, deadlines, logs.

@@ -1,0 +1,1 @@
+//! From a directory of shared libraries to loaded plugins.

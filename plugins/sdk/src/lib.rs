@@ -1,0 +1,1 @@
+//! All a hardware vendor needs to write a Farrier driver plugin.

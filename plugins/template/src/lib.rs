@@ -1,0 +1,1 @@
+//! Copy this to start a plugin.
