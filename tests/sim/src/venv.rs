@@ -1,0 +1,28 @@
+//! The Python clients and simulators.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use crate::error::SimError;
+use crate::program::is_executable;
+
+/// Where `cargo xtask` installs Python programs: `FARRIER_VENV`, or `target/lab-venv` of this workspace.
+#[must_use]
+pub fn directory() -> PathBuf {
+    env::var_os("FARRIER_VENV")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab-venv"), PathBuf::from)
+}
+
+/// Finds a Python program there, for example `baremetal`.
+///
+/// # Errors
+///
+/// [`Missing`](SimError::Missing).
+pub fn find(name: &str) -> Result<PathBuf, SimError> {
+    let file = directory().join("bin").join(name);
+    if is_executable(&file) {
+        return Ok(file);
+    }
+    let remedy = "`cargo xtask test` installs it, or set `FARRIER_VENV`".to_owned();
+    Err(SimError::Missing { program: file.display().to_string(), remedy })
+}
