@@ -1,3 +1,85 @@
-//! What a developer types.
+//! What a developer types: `cargo xtask test`, `cargo xtask demo` and the smaller verbs.
+//!
+//! | module | verb |
+//! |---|---|
+//! | [`test`] | `test`: all that CI runs |
+//! | [`check`] | `check`: the quick part of it, without peers |
+//! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
+//! | [`lab`] | `lab`: one peer, in the foreground |
+//! | [`docs`] | `docs`: the manual and the API documentation |
+//!
+//! Each installs what it needs ([`install`]), says so, and stops what it started.
 
-fn main() {}
+#![expect(clippy::print_stdout, reason = "a tool that talks to the developer")]
+
+mod check;
+mod command;
+mod docs;
+mod error;
+mod install;
+mod lab;
+mod plugins;
+mod stage;
+mod test;
+mod workspace;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::TaskError;
+use crate::workspace::Workspace;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Build, test and show Farrier",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Install what is missing and run all tests: what CI runs
+    Test(test::Options),
+    /// Check format, lints, the crate graph and the dependencies, in a minute and without peers
+    Check,
+    /// Build our drivers and collect the shared libraries in `target/plugins`
+    Plugins(plugins::Options),
+    /// Start one peer of the tests and show how to reach it
+    Lab(lab::Options),
+    /// Build the manual and the API documentation
+    Docs,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nxtask: {error}");
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                println!("  because: {error}");
+                cause = error.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<(), TaskError> {
+    let workspace = Workspace::find()?;
+    match verb {
+        Verb::Test(options) => test::run(&workspace, &options),
+        Verb::Check => check::run(&workspace),
+        Verb::Plugins(options) => plugins::run(&workspace, &options),
+        Verb::Lab(options) => lab::run(&workspace, &options),
+        Verb::Docs => docs::run(&workspace),
+    }
+}

@@ -1,0 +1,39 @@
+//! The quick part of `test`: nothing is started.
+
+use std::process::Command;
+
+use crate::command::{run as run_command, succeeds};
+use crate::error::TaskError;
+use crate::install;
+use crate::stage::Stages;
+use crate::workspace::Workspace;
+
+/// Checks format, lints, the crate graph and, where cargo-deny is installed, the dependencies.
+pub(crate) fn run(workspace: &Workspace) -> Result<(), TaskError> {
+    install::for_building()?;
+    let mut stages = Stages::default();
+    format_and_lints(workspace, &mut stages);
+    stages.run("architecture", || {
+        run_command(workspace.cargo(["test", "--package", "farrier-e2e", "--test", "it", "architecture"]))
+    });
+    dependencies(workspace, &mut stages);
+    stages.finish()
+}
+
+/// rustfmt and clippy over everything; a warning is an error.
+pub(crate) fn format_and_lints(workspace: &Workspace, stages: &mut Stages) {
+    stages.run("format", || run_command(workspace.cargo(["fmt", "--all", "--check"])));
+    stages.run("lints", || {
+        run_command(workspace.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    });
+}
+
+/// Licenses, sources, advisories and duplicates, by `deny.toml`.
+pub(crate) fn dependencies(workspace: &Workspace, stages: &mut Stages) {
+    let version: Command = workspace.cargo(["deny", "--version"]);
+    if succeeds(version) {
+        stages.run("dependencies", || run_command(workspace.cargo(["deny", "check"])));
+    } else {
+        stages.skip("dependencies", "cargo-deny is not installed");
+    }
+}

@@ -1,0 +1,206 @@
+//! Installs what a verb needs and this machine lacks: Debian packages, Python programs, cargo-nextest.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use farrier_sim::program;
+
+use crate::command::{run, succeeds};
+use crate::error::TaskError;
+use crate::workspace::Workspace;
+
+/// A package of the distribution, and how to see that it is there.
+#[derive(Debug)]
+pub(crate) struct Package {
+    name: &'static str,
+    sign: Sign,
+}
+
+/// What a package brings.
+#[derive(Debug)]
+enum Sign {
+    /// A program on the path.
+    Program(&'static str),
+    /// A file.
+    File(&'static str),
+    /// A module of the system's Python.
+    Python(&'static str),
+}
+
+/// Compiler, for the database that is built in and for the broken plugins that tests build.
+const COMPILER: [Package; 2] = [
+    Package { name: "gcc", sign: Sign::Program("cc") },
+    Package { name: "libc6-dev", sign: Sign::File("/usr/include/stdio.h") },
+];
+/// Simulated BMC of the `ipmi` driver.
+const IPMI_SIM: Package = Package { name: "openipmi", sign: Sign::Program("ipmi_sim") };
+/// Somebody else's IPMI client, to compare with.
+const IPMITOOL: Package = Package { name: "ipmitool", sign: Sign::Program("ipmitool") };
+/// The second database.
+const POSTGRES: Package = Package { name: "postgresql", sign: Sign::File("/usr/lib/postgresql") };
+/// What Python programs are installed with.
+const PYTHON: [Package; 2] = [
+    Package { name: "python3", sign: Sign::Program("python3") },
+    Package { name: "python3-venv", sign: Sign::Python("ensurepip") },
+];
+
+/// The Python programs and all they need, with versions.
+const REQUIREMENTS: &str = include_str!("../requirements.txt");
+/// Release of cargo-nextest to install where there is none; it builds with our toolchain.
+const NEXTEST: &str = "0.9.143";
+
+impl Package {
+    fn is_missing(&self) -> bool {
+        match self.sign {
+            Sign::Program(program) => program::find(program, "").is_err(),
+            Sign::File(file) => !Path::new(file).exists(),
+            Sign::Python(module) => {
+                let mut python = Command::new("python3");
+                python.args(["-c", &format!("import {module}")]);
+                !succeeds(python)
+            }
+        }
+    }
+}
+
+/// All that the tests need.
+pub(crate) fn for_tests(workspace: &Workspace) -> Result<(), TaskError> {
+    packages(&packages_of_tests())?;
+    venv(workspace)?;
+    nextest(workspace)
+}
+
+/// Names what the tests need and this machine lacks; installs nothing.
+pub(crate) fn missing_for_tests(workspace: &Workspace) -> Vec<String> {
+    let mut missing: Vec<String> = packages_of_tests()
+        .into_iter()
+        .filter(|package| package.is_missing())
+        .map(|package| package.name.to_owned())
+        .collect();
+    if !venv_is_current(&workspace.venv()) {
+        missing.push("Python programs".to_owned());
+    }
+    if !has_nextest(workspace) {
+        missing.push("cargo-nextest".to_owned());
+    }
+    missing
+}
+
+/// What a simulated BMC of either kind needs.
+pub(crate) fn for_bmcs(workspace: &Workspace) -> Result<(), TaskError> {
+    packages(&[IPMI_SIM])?;
+    venv(workspace)
+}
+
+/// What a database of its own needs.
+pub(crate) fn for_postgres() -> Result<(), TaskError> {
+    packages(&[POSTGRES])
+}
+
+/// What only building needs.
+pub(crate) fn for_building() -> Result<(), TaskError> {
+    packages(&COMPILER)
+}
+
+fn packages_of_tests() -> Vec<Package> {
+    COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, POSTGRES]).chain(PYTHON).collect()
+}
+
+fn packages(wanted: &[Package]) -> Result<(), TaskError> {
+    let missing: Vec<&str> =
+        wanted.iter().filter(|package| package.is_missing()).map(|package| package.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let remedy = || format!("install the packages {}", missing.join(" "));
+    let apt = program::find("apt-get", &remedy())?;
+    let mut prefix = Vec::new();
+    if !is_root() {
+        prefix.push(program::find("sudo", &format!("as root, {}", remedy()))?);
+    }
+    println!("installing the packages {}", missing.join(" "));
+    let apt_get = |arguments: &[&str]| {
+        let words: Vec<_> = prefix.iter().chain([&apt]).collect();
+        let (first, rest) = words.split_first().expect("apt-get itself is always among them");
+        let mut command = Command::new(first);
+        command.args(rest).args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    run(apt_get(&["update"]))?;
+    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+    arguments.extend(&missing);
+    run(apt_get(&arguments))
+}
+
+fn is_root() -> bool {
+    let mut id = Command::new("id");
+    id.arg("-u");
+    id.output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Makes the Python environment, unless the one that is there has the same requirements.
+fn venv(workspace: &Workspace) -> Result<(), TaskError> {
+    let directory = workspace.venv();
+    if venv_is_current(&directory) {
+        return Ok(());
+    }
+    packages(&PYTHON)?;
+    println!("installing Python programs in {}", directory.display());
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&directory);
+    run(make)?;
+    let list = stamp(&directory).with_extension("new");
+    fs::write(&list, REQUIREMENTS).map_err(TaskError::io(format!("write `{}`", list.display())))?;
+    let mut install = Command::new(directory.join("bin/python"));
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    install.arg(&list);
+    run(install)?;
+    // Written under another name first, so that a broken installation is not taken for a whole one.
+    fs::rename(&list, stamp(&directory)).map_err(TaskError::io("keep the list of requirements"))
+}
+
+fn venv_is_current(directory: &Path) -> bool {
+    let mut python = Command::new(directory.join("bin/python"));
+    python.args(["-c", "import sushy_tools"]);
+    fs::read_to_string(stamp(directory)).is_ok_and(|text| text == REQUIREMENTS) && succeeds(python)
+}
+
+fn stamp(directory: &Path) -> std::path::PathBuf {
+    directory.join("requirements.txt")
+}
+
+fn has_nextest(workspace: &Workspace) -> bool {
+    succeeds(workspace.cargo(["nextest", "--version"]))
+}
+
+fn nextest(workspace: &Workspace) -> Result<(), TaskError> {
+    if has_nextest(workspace) {
+        return Ok(());
+    }
+    println!("installing cargo-nextest {NEXTEST}; it is compiled once, which takes some minutes");
+    run(workspace.cargo(["install", "--locked", "cargo-nextest", "--version", NEXTEST]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_python_requirement_has_its_version() {
+        let loose: Vec<&str> = REQUIREMENTS
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#') && !line.contains("=="))
+            .collect();
+
+        assert!(loose.is_empty(), "{loose:?}");
+    }
+
+    #[test]
+    fn a_missing_program_is_noticed() {
+        let package = Package { name: "nothing", sign: Sign::Program("no-such-program") };
+
+        assert!(package.is_missing());
+    }
+}
