@@ -1,0 +1,9 @@
+//! The product, tested from outside: programs that are started and asked over their interfaces.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helper functions of tests may panic as tests do"
+)]
+
+mod architecture;
