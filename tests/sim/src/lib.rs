@@ -2,6 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`farrierd`] | the daemon |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`port`] | ports nobody else takes |
@@ -16,6 +17,7 @@
 //! what is missing.
 
 pub mod error;
+pub mod farrierd;
 pub mod http;
 pub mod labs;
 pub mod port;
