@@ -21,6 +21,7 @@
     reason = "sabi_trait generates items that cannot carry documentation; everything written by hand is documented"
 )]
 
+pub mod export;
 pub mod future;
 pub mod note;
 

@@ -1,6 +1,18 @@
 //! The 13 interface types and what all of them share.
 
+pub mod bios;
+pub mod boot;
+pub mod console;
+pub mod deploy;
+pub mod firmware;
+pub mod inspect;
+pub mod management;
+pub mod network;
 pub mod power;
+pub mod raid;
+pub mod rescue;
+pub mod storage;
+pub mod vendor;
 
 use std::fmt;
 use std::str::FromStr;

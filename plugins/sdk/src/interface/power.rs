@@ -2,8 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
+use farrier_sdk_macros::contract;
 use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::task::DriverTask;
 
 /// A power state, or a change of it that can be asked for.
 ///
@@ -69,5 +74,76 @@ impl FromStr for PowerState {
             .into_iter()
             .find(|state| state.as_str() == text)
             .ok_or_else(|| UnknownPowerState(text.to_owned()))
+    }
+}
+
+/// Reads and changes the power state of one machine.
+///
+/// One instance serves every node; what it keeps between calls is a cache, never state. Each call has a
+/// deadline and may be dropped at any `.await`. Calls that change the machine never overlap on one node, reads
+/// may.
+///
+/// ```
+/// use farrier_sdk::prelude::*;
+///
+/// struct AcmePower;
+///
+/// #[interface(power, name = "acme")]
+/// impl PowerInterface for AcmePower {
+///     type Info = NoInfo;
+///
+///     async fn get_power_state(&self, _task: &DriverTask<NoInfo>) -> Result<PowerState> {
+///         Ok(PowerState::On)
+///     }
+///
+///     async fn set_power_state(&self, _task: &DriverTask<NoInfo>, state: PowerState, _timeout: Option<Duration>) -> Result<()> {
+///         Err(DriverError::invalid_parameter(format!("`{state}` is not a power state of this machine")))
+///     }
+///
+///     async fn reboot(&self, task: &DriverTask<NoInfo>, timeout: Option<Duration>) -> Result<()> {
+///         self.set_power_state(task, PowerState::Off, timeout).await?;
+///         self.set_power_state(task, PowerState::On, timeout).await
+///     }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// Source: Ironic `PowerInterface`.
+#[contract(power)]
+pub trait PowerInterface {
+    /// Asks the BMC whether main power is on; never answers from a cache.
+    ///
+    /// # Errors
+    ///
+    /// - `Unreachable`: no answer within the time left.
+    /// - `Protocol`: an answer that is neither on nor off.
+    async fn get_power_state(&self, task: &DriverTask<Self::Info>) -> Result<PowerState>;
+
+    /// Changes the power state and waits until the machine has it, at most for `timeout`.
+    ///
+    /// Asking for the present state succeeds without touching the machine.
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidParameter`: `state` is not one the implementation supports.
+    /// - `Timeout`: the machine did not get there.
+    async fn set_power_state(
+        &self,
+        task: &DriverTask<Self::Info>,
+        state: PowerState,
+        timeout: Option<Duration>,
+    ) -> Result<()>;
+
+    /// Switches the machine off, if it is on, and on again; waits for it at most for `timeout` each time.
+    async fn reboot(&self, task: &DriverTask<Self::Info>, timeout: Option<Duration>) -> Result<()>;
+
+    /// What can be asked for; on, off and rebooting unless overridden.
+    async fn get_supported_power_states(&self, task: &DriverTask<Self::Info>) -> Result<Vec<PowerState>> {
+        Ok(vec![PowerState::On, PowerState::Off, PowerState::Reboot])
+    }
+
+    /// Whether the conductor may put the recorded power state back when it finds another; true unless overridden.
+    async fn supports_power_sync(&self, task: &DriverTask<Self::Info>) -> Result<bool> {
+        Ok(true)
     }
 }

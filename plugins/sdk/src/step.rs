@@ -1,0 +1,35 @@
+//! Steps: methods that cleaning, deployment, verification and service run one after the other.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a step or another long operation answers.
+///
+/// Source: Ironic: nothing for done, a waiting state for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepOutcome {
+    /// It is finished.
+    Done,
+    /// It goes on by itself; the conductor waits for a heartbeat or asks again.
+    Wait {
+        /// Milliseconds until it is worth asking again, if the driver knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        poll_after_ms: Option<u64>,
+    },
+}
+
+impl StepOutcome {
+    /// It goes on; ask again after `pause`.
+    #[must_use]
+    pub fn wait(pause: Duration) -> Self {
+        Self::Wait { poll_after_ms: u64::try_from(pause.as_millis()).ok() }
+    }
+}
+
+/// The arguments of a step, read with serde. Written by `#[derive(StepArgs)]`.
+pub trait StepArgs {
+    /// The arguments for the descriptor, a JSON object.
+    const DESCRIPTOR: &'static str;
+}
