@@ -1,1 +1,7 @@
 //! The `ipmi` driver of Farrier.
+#![forbid(unsafe_code)]
+
+pub mod crypto;
+pub mod packet;
+pub mod session;
+pub mod target;
