@@ -5,7 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use farrier_sdk_macros::contract;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::Result;
 use crate::task::DriverTask;
@@ -13,31 +14,27 @@ use crate::task::DriverTask;
 /// A power state, or a change of it that can be asked for.
 ///
 /// Source: Ironic `states`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PowerState {
     /// Main power is on.
-    #[serde(rename = "power on")]
     On,
     /// Main power is off.
-    #[serde(rename = "power off")]
     Off,
     /// Off and on again; a request only.
-    #[serde(rename = "rebooting")]
     Reboot,
     /// Off and on again by asking the operating system; a request only.
-    #[serde(rename = "soft rebooting")]
     SoftReboot,
     /// Off by asking the operating system; a request only.
-    #[serde(rename = "soft power off")]
     SoftOff,
-    /// The BMC could not say.
-    #[serde(rename = "error")]
+    /// The BMC reports a failure in the place of a state.
     Error,
+    /// The BMC answers but does not say, as in the middle of a change; null in JSON.
+    Unknown,
 }
 
 impl PowerState {
-    /// All values.
+    /// All values that have a name.
     pub const ALL: [Self; 6] =
         [Self::On, Self::Off, Self::Reboot, Self::SoftReboot, Self::SoftOff, Self::Error];
 
@@ -51,6 +48,25 @@ impl PowerState {
             Self::SoftReboot => "soft rebooting",
             Self::SoftOff => "soft power off",
             Self::Error => "error",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Serialize for PowerState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Self::Unknown => serializer.serialize_none(),
+            named => serializer.serialize_str(named.as_str()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PowerState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match Option::<String>::deserialize(deserializer)? {
+            None => Ok(Self::Unknown),
+            Some(name) => name.parse().map_err(D::Error::custom),
         }
     }
 }
@@ -116,7 +132,7 @@ pub trait PowerInterface {
     /// # Errors
     ///
     /// - `Unreachable`: no answer within the time left.
-    /// - `Protocol`: an answer that is neither on nor off.
+    /// - `Protocol`: not an answer at all; one that says neither on nor off is [`PowerState::Unknown`].
     async fn get_power_state(&self, task: &DriverTask<Self::Info>) -> Result<PowerState>;
 
     /// Changes the power state and waits until the machine has it, at most for `timeout`.
