@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`farrierd`] | the daemon |
+//! | [`ipmi_sim`] | a BMC that speaks IPMI |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`port`] | ports nobody else takes |
@@ -19,6 +20,7 @@
 pub mod error;
 pub mod farrierd;
 pub mod http;
+pub mod ipmi_sim;
 pub mod labs;
 pub mod port;
 pub mod postgres;

@@ -166,6 +166,8 @@ impl Process {
     /// As [`stop`](Process::stop).
     pub fn stop_within(&mut self, patience: Duration) -> Result<ExitStatus, SimError> {
         self.signal(Signal::TERM)?;
+        // One that was made deaf must wake up to hear it.
+        self.signal(Signal::CONT)?;
         let ended = self.wait_end(patience);
         // Whoever it started and left behind; usually nobody, which is the error ignored here.
         kill_process_group(self.pid(), Signal::KILL).ok();
@@ -277,8 +279,10 @@ mod tests {
         command
     }
 
+    /// Whether it runs; one whose end nobody has asked for yet (state `Z`) does not.
     fn exists(pid: u32) -> bool {
-        Path::new(&format!("/proc/{pid}/stat")).exists()
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
     }
 
     #[test]
