@@ -10,6 +10,7 @@
 //! | [`wait`] | waiting for a state, with a deadline |
 //! | [`http`] | requests to a server on this machine |
 //! | [`postgres`] | a PostgreSQL of its own |
+//! | [`sushy`] | a BMC that speaks Redfish |
 //! | [`venv`] | the Python clients and simulators |
 //! | [`labs`] | data that cannot be part of this repository |
 //!
@@ -26,5 +27,6 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod sushy;
 pub mod venv;
 pub mod wait;
