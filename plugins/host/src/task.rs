@@ -1,0 +1,156 @@
+//! The task of one call as the plugin sees it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use farrier_abi::abi_stable::std_types::{RStr, RVec};
+use farrier_abi::{BFuture, Bytes, CallFuture, Task};
+use farrier_sdk::error::{DriverError, ErrorKind};
+use farrier_sdk::glue::{BoxFuture, to_reply};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+/// What a call may see and change of its node. The conductor's tasks are one; tests make their own.
+pub trait NodeAccess: Send + Sync + 'static {
+    /// The node as JSON (`farrier_sdk::task::Node`), secrets replaced by references.
+    ///
+    /// Called on the plugin's threads: must not block.
+    fn snapshot(&self) -> Vec<u8>;
+
+    /// Answers a call of the driver: `secret.reveal`, `internal_info.save`, `node.refresh`, `progress`, `event`,
+    /// or a method of a sibling interface such as `power.set_power_state`.
+    fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>>;
+}
+
+/// One call's task. Dead once the call has ended: a plugin that keeps it gets `task_closed`.
+pub(crate) struct HostTask {
+    id: u64,
+    access: Arc<dyn NodeAccess>,
+    deadline: Option<Instant>,
+    cancelled: CancellationToken,
+    closed: AtomicBool,
+    /// Where the node's own work runs: never on the plugin's executor, which the plugin may block.
+    home: Handle,
+    span: Span,
+}
+
+impl HostTask {
+    pub(crate) fn new(
+        access: Arc<dyn NodeAccess>,
+        deadline: Option<Instant>,
+        home: Handle,
+        span: Span,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let cancelled = CancellationToken::new();
+        Self { id, access, deadline, cancelled, closed: AtomicBool::new(false), home, span }
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Takes everything away from the plugin: the node may be locked by somebody else from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.cancelled.cancel();
+    }
+
+    fn check_open(&self) -> Result<(), DriverError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(DriverError::new(ErrorKind::TaskClosed, "the call this task belongs to has ended"));
+        }
+        Ok(())
+    }
+}
+
+/// The task as the boundary hands it over; clones share it.
+pub(crate) struct SharedTask(pub(crate) Arc<HostTask>);
+
+impl Task for SharedTask {
+    fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    fn snapshot(&self) -> Bytes {
+        let snapshot = self.0.check_open().ok().and_then(|()| contain(|| self.0.access.snapshot()));
+        RVec::from(snapshot.unwrap_or_default())
+    }
+
+    fn time_left_ms(&self) -> u64 {
+        match self.0.deadline {
+            None => u64::MAX,
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+                u64::try_from(left).unwrap_or(u64::MAX - 1)
+            }
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.cancelled.is_cancelled()
+    }
+
+    fn when_cancelled(&self) -> BFuture<()> {
+        BFuture::new(self.0.cancelled.clone().cancelled_owned())
+    }
+
+    fn call(&self, method: RStr<'_>, args: Bytes) -> CallFuture {
+        let answer = self.0.check_open().and_then(|()| {
+            let (method, arguments) = (method.as_str().to_owned(), args.into_vec());
+            contain(|| self.0.access.call(method, arguments)).ok_or_else(host_panicked)
+        });
+        match answer {
+            Err(error) => BFuture::ready(to_reply(Err(error))),
+            Ok(future) => {
+                let job = Aborting(self.0.home.spawn(future));
+                BFuture::new(async move { to_reply(job.answer().await) })
+            }
+        }
+    }
+}
+
+/// A job of the host that ends when the plugin stops waiting for it.
+struct Aborting(tokio::task::JoinHandle<Result<Vec<u8>, DriverError>>);
+
+impl Aborting {
+    async fn answer(mut self) -> Result<Vec<u8>, DriverError> {
+        match (&mut self.0).await {
+            Ok(result) => result,
+            Err(_) => Err(host_panicked()),
+        }
+    }
+}
+
+impl Drop for Aborting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(crate) fn host_panicked() -> DriverError {
+    DriverError::internal("the conductor failed while it answered the driver")
+}
+
+/// Runs host code for a plugin: a panic must not unwind into the plugin's C frames.
+pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            std::mem::forget(payload);
+            None
+        }
+    }
+}
