@@ -87,7 +87,7 @@ unsafe extern "C" fn poll_erased<F: Future>(
     // SAFETY: `data` is the `Box<Option<F>>` of `new`; the caller polls exclusively and never moves it.
     let slot = unsafe { &mut *data.cast::<Option<F>>() };
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let Some(future) = slot.as_mut() else { return None };
+        let future = slot.as_mut()?;
         // SAFETY: the future stays inside its box until `drop_erased` or the end of `poll_erased`.
         let future = unsafe { Pin::new_unchecked(future) };
         let waker = BorrowedWaker::new(waker);

@@ -28,11 +28,7 @@ pub struct Note<const N: usize> {
 impl<const N: usize> Note<N> {
     /// A descriptor note.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::panic,
-        reason = "evaluated while compiling; the size is bounded"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "evaluated while compiling; the size is bounded")]
     pub const fn descriptor(description: [u8; N]) -> Self {
         assert!(N.is_multiple_of(4), "the description is padded to a multiple of four bytes");
         assert!(N <= DESCRIPTOR_SIZE_MAX, "the descriptor is larger than 1 MiB");

@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A key that may be absent.
-    #[expect(clippy::option_option, reason = "outer: whether it could be read, inner: whether it is there")]
+    // Outer: whether it could be read; inner: whether it is there.
     pub fn optional<T>(
         &mut self,
         key: &'static str,

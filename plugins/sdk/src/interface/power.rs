@@ -55,10 +55,10 @@ impl PowerState {
 
 impl Serialize for PowerState {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self {
-            Self::Unknown => serializer.serialize_none(),
-            named => serializer.serialize_str(named.as_str()),
+        if *self == Self::Unknown {
+            return serializer.serialize_none();
         }
+        serializer.serialize_str(self.as_str())
     }
 }
 
