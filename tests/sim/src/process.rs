@@ -246,6 +246,30 @@ pub fn run(mut command: Command) -> Result<String, SimError> {
     Err(SimError::Failed { program, status: output.status.to_string(), output: output_text })
 }
 
+/// Ends the process `id` and its group as [`Process::stop`] does, when no [`Process`] is left of it.
+///
+/// # Errors
+///
+/// [`Late`](SimError::Late) when even killing it did not help.
+pub fn end_group(id: u32, patience: Duration) -> Result<(), SimError> {
+    let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    let what = format!("the end of process {id}");
+    let gone = || (!is_alive(id)).then_some(());
+    for signal in [Signal::TERM, Signal::CONT] {
+        // It may have ended on its own, which is what is wanted.
+        kill_process(pid, signal).ok();
+    }
+    let ended = wait_for(&what, patience, gone);
+    kill_process_group(pid, Signal::KILL).ok();
+    ended.or_else(|_| wait_for(&what, KILL_PATIENCE, gone))
+}
+
+/// Whether a process runs; one whose end its parent has not asked for yet (state `Z`) does not.
+fn is_alive(id: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+}
+
 /// `command`, run by `setpriv`, which asks the kernel for the parent-death signal and changes the user
 /// without a line of unsafe code here, and then becomes that command.
 fn wrap(command: &Command, user: Option<&str>, stays: bool) -> Result<Command, SimError> {
@@ -279,12 +303,6 @@ mod tests {
         command
     }
 
-    /// Whether it runs; one whose end nobody has asked for yet (state `Z`) does not.
-    fn exists(pid: u32) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
-    }
-
     #[test]
     fn dropping_ends_the_program_and_what_it_started() {
         let directory = tempfile::tempdir().unwrap();
@@ -300,8 +318,8 @@ mod tests {
 
         drop(process);
 
-        assert!(!exists(child));
-        wait_for("end of the grandchild", Duration::from_secs(10), || (!exists(grandchild)).then_some(()))
+        assert!(!is_alive(child));
+        wait_for("end of the grandchild", Duration::from_secs(10), || (!is_alive(grandchild)).then_some(()))
             .unwrap();
     }
 
@@ -317,6 +335,16 @@ mod tests {
         let status = process.stop_within(Duration::from_millis(50)).unwrap();
 
         assert!(!status.success());
+    }
+
+    #[test]
+    fn what_was_left_running_can_be_ended_by_its_id() {
+        let directory = tempfile::tempdir().unwrap();
+        let process = Process::start("sleeper", shell("sleep 1000"), &directory.path().join("log")).unwrap();
+
+        end_group(process.id(), Duration::from_secs(10)).unwrap();
+
+        assert!(!is_alive(process.id()));
     }
 
     #[test]

@@ -9,8 +9,11 @@ use crate::program::is_executable;
 /// Where `cargo xtask` installs Python programs: `FARRIER_VENV`, or `target/lab-venv` of this workspace.
 #[must_use]
 pub fn directory() -> PathBuf {
-    env::var_os("FARRIER_VENV")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab-venv"), PathBuf::from)
+    env::var_os("FARRIER_VENV").map_or_else(|| workspace().join("target/lab-venv"), PathBuf::from)
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is two folders below the root")
 }
 
 /// Finds a Python program there, for example `baremetal`.

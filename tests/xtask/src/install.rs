@@ -1,10 +1,10 @@
 //! Installs what a verb needs and this machine lacks: Debian packages, Python programs, cargo-nextest.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use farrier_sim::program;
+use farrier_sim::{program, venv};
 
 use crate::command::{run, succeeds};
 use crate::error::TaskError;
@@ -67,7 +67,7 @@ impl Package {
 /// All that the tests need.
 pub(crate) fn for_tests(workspace: &Workspace) -> Result<(), TaskError> {
     packages(&packages_of_tests())?;
-    venv(workspace)?;
+    python_programs()?;
     nextest(workspace)
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn missing_for_tests(workspace: &Workspace) -> Vec<String> {
         .filter(|package| package.is_missing())
         .map(|package| package.name.to_owned())
         .collect();
-    if !venv_is_current(&workspace.venv()) {
+    if !venv_is_current(&venv::directory()) {
         missing.push("Python programs".to_owned());
     }
     if !has_nextest(workspace) {
@@ -87,10 +87,14 @@ pub(crate) fn missing_for_tests(workspace: &Workspace) -> Vec<String> {
     missing
 }
 
-/// What a simulated BMC of either kind needs.
-pub(crate) fn for_bmcs(workspace: &Workspace) -> Result<(), TaskError> {
-    packages(&[IPMI_SIM])?;
-    venv(workspace)
+/// What a simulated BMC that speaks IPMI needs.
+pub(crate) fn for_ipmi() -> Result<(), TaskError> {
+    packages(&[IPMI_SIM])
+}
+
+/// What a simulated BMC that speaks Redfish needs, and the `baremetal` client.
+pub(crate) fn for_redfish() -> Result<(), TaskError> {
+    python_programs()
 }
 
 /// What a database of its own needs.
@@ -141,12 +145,16 @@ fn is_root() -> bool {
 }
 
 /// Makes the Python environment, unless the one that is there has the same requirements.
-fn venv(workspace: &Workspace) -> Result<(), TaskError> {
-    let directory = workspace.venv();
+fn python_programs() -> Result<(), TaskError> {
+    let directory = venv::directory();
     if venv_is_current(&directory) {
         return Ok(());
     }
     packages(&PYTHON)?;
+    let _lock = lock(&directory)?;
+    if venv_is_current(&directory) {
+        return Ok(());
+    }
     println!("installing Python programs in {}", directory.display());
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&directory);
@@ -159,6 +167,18 @@ fn venv(workspace: &Workspace) -> Result<(), TaskError> {
     run(install)?;
     // Written under another name first, so that a broken installation is not taken for a whole one.
     fs::rename(&list, stamp(&directory)).map_err(TaskError::io("keep the list of requirements"))
+}
+
+/// Keeps others from installing in `directory` until the file is dropped.
+fn lock(directory: &Path) -> Result<File, TaskError> {
+    let path = directory.with_extension("lock");
+    let failed = || TaskError::io(format!("lock `{}`", path.display()));
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed())?;
+    }
+    let file = File::create(&path).map_err(failed())?;
+    file.lock().map_err(failed())?;
+    Ok(file)
 }
 
 fn venv_is_current(directory: &Path) -> bool {

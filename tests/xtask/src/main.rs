@@ -3,6 +3,7 @@
 //! | module | verb |
 //! |---|---|
 //! | [`test`] | `test`: all that CI runs |
+//! | [`demo`] | `demo`: the product in a minute |
 //! | [`check`] | `check`: the quick part of it, without peers |
 //! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
 //! | [`lab`] | `lab`: one peer, in the foreground |
@@ -14,6 +15,7 @@
 
 mod check;
 mod command;
+mod demo;
 mod docs;
 mod error;
 mod install;
@@ -47,6 +49,8 @@ struct Cli {
 enum Verb {
     /// Install what is missing and run all tests: what CI runs
     Test(test::Options),
+    /// Show a conductor, three plugins and simulated BMCs at work
+    Demo(demo::Options),
     /// Check format, lints, the crate graph and the dependencies, in a minute and without peers
     Check,
     /// Build our drivers and collect the shared libraries in `target/plugins`
@@ -77,6 +81,7 @@ fn run(verb: Verb) -> Result<(), TaskError> {
     let workspace = Workspace::find()?;
     match verb {
         Verb::Test(options) => test::run(&workspace, &options),
+        Verb::Demo(options) => demo::run(&workspace, &options),
         Verb::Check => check::run(&workspace),
         Verb::Plugins(options) => plugins::run(&workspace, &options),
         Verb::Lab(options) => lab::run(&workspace, &options),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use farrier_sim::postgres::Postgres;
-use farrier_sim::process;
+use farrier_sim::{process, venv};
 
 use crate::command::run as run_command;
 use crate::error::TaskError;
@@ -115,7 +115,7 @@ fn environment(
     labs: Option<&Path>,
     postgres: Option<&Postgres>,
 ) {
-    command.env("FARRIER_PLUGINS", workspace.plugins()).env("FARRIER_VENV", workspace.venv());
+    command.env("FARRIER_PLUGINS", workspace.plugins()).env("FARRIER_VENV", venv::directory());
     if let Some(labs) = labs {
         command.env("FARRIER_LABS", labs);
     }

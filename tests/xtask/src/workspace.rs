@@ -43,11 +43,6 @@ impl Workspace {
         self.target.join("plugins")
     }
 
-    /// Where the Python programs are installed.
-    pub(crate) fn venv(&self) -> PathBuf {
-        env::var_os("FARRIER_VENV").map_or_else(|| self.target.join("lab-venv"), PathBuf::from)
-    }
-
     /// Where data that is not part of this repository is, when the machine has it.
     pub(crate) fn labs(&self) -> Option<PathBuf> {
         let path =

@@ -1,0 +1,135 @@
+//! The product in a minute: a conductor, three plugins, two simulated BMCs, one node of each kind.
+
+mod act;
+mod left;
+mod machine;
+mod table;
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use farrier_sim::farrierd::{Farrierd, Settings};
+use farrier_sim::port::free_port;
+use farrier_sim::{process, venv};
+
+use self::left::Left;
+use self::machine::Machines;
+use crate::command::run as run_command;
+use crate::error::TaskError;
+use crate::workspace::Workspace;
+use crate::{install, plugins};
+
+/// Profile of cargo that is built.
+const PROFILE: &str = "demo";
+/// Where the clients look when they are told nothing; used when it is free.
+const PORT: u16 = 6385;
+/// How long an action of the fake driver takes, in seconds: long enough to be watched.
+const FAKE_DELAY: &str = "[fake]\npower_delay = \"0.3\"\n";
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Stop the conductor and the simulators at the end
+    #[arg(long, conflicts_with = "stop")]
+    once: bool,
+    /// Only stop what an earlier demonstration left running
+    #[arg(long)]
+    stop: bool,
+}
+
+/// Builds, starts, enrolls, powers on and off, and shows what happened.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskError> {
+    let directory = workspace.target.join("demo-run");
+    let left = Left::new(&directory);
+    left.stop()?;
+    if options.stop {
+        return Ok(());
+    }
+    install::for_building()?;
+    install::for_ipmi()?;
+    install::for_redfish()?;
+    build(workspace)?;
+    if !options.once {
+        process::outlive_us();
+    }
+    clear(&directory)?;
+    let machines = Machines::start(&directory, &left)?;
+    let conductor = start(workspace, &directory, &left)?;
+    let rows = act::run(&conductor, &machines)?;
+    println!("\n{}", table::text(&rows));
+    if options.once {
+        println!("stopping the conductor and the simulators (`--once`)");
+        return Ok(());
+    }
+    next(workspace, &conductor);
+    Ok(())
+}
+
+fn build(workspace: &Workspace) -> Result<(), TaskError> {
+    let start = Instant::now();
+    let mut command = workspace.cargo(["build", "--profile", PROFILE]);
+    command.args(["--package", "farrier-server", "--package", "farrier-cli"]);
+    for driver in plugins::DRIVERS {
+        command.args(["--package", &format!("farrier-{driver}")]);
+    }
+    run_command(command)?;
+    plugins::collect(workspace, PROFILE)?;
+    println!("built in {:.0} s; plugins in {}", start.elapsed().as_secs_f64(), shown(&workspace.plugins()));
+    Ok(())
+}
+
+fn clear(directory: &Path) -> Result<(), TaskError> {
+    if directory.exists() {
+        fs::remove_dir_all(directory).map_err(TaskError::io(format!("clear `{}`", directory.display())))?;
+    }
+    fs::create_dir_all(directory).map_err(TaskError::io(format!("make `{}`", directory.display())))
+}
+
+fn start(workspace: &Workspace, directory: &Path, left: &Left) -> Result<Farrierd, TaskError> {
+    let settings = Settings {
+        program: program(workspace, "farrierd"),
+        directory: directory.to_owned(),
+        plugins: workspace.plugins(),
+        port: if TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).is_ok() { PORT } else { free_port()? },
+        database: None,
+        hardware_types: ["fake-hardware", "ipmi", "redfish"].map(str::to_owned).to_vec(),
+        conductor: Vec::new(),
+        tables: FAKE_DELAY.to_owned(),
+    };
+    let mut conductor = Farrierd::start(&settings)?;
+    left.note("farrierd", conductor.process().id())?;
+    println!(
+        "conductor: http://{}, ready after {} ms, {} MiB resident, log in {}",
+        conductor.address(),
+        conductor.ready_after().as_millis(),
+        conductor.resident_kib() / 1024,
+        shown(conductor.process().log()),
+    );
+    Ok(conductor)
+}
+
+/// Says what to type next, with the conductor still running.
+fn next(workspace: &Workspace, conductor: &Farrierd) {
+    let farrier = program(workspace, "farrier");
+    let farrierd = program(workspace, "farrierd");
+    let baremetal = venv::directory().join("bin/baremetal");
+    println!("The conductor and the simulators keep running. Try:\n");
+    println!("  export FARRIER_URL=http://{0} OS_ENDPOINT=http://{0} OS_AUTH_TYPE=none", conductor.address());
+    println!("  {} node list", shown(&farrier));
+    println!("  {} node power on demo-ipmi", shown(&farrier));
+    println!("  {} node show demo-redfish --fields power_state driver", shown(&baremetal));
+    println!("  {} plugins --config {}", shown(&farrierd), shown(conductor.config()));
+    println!("  cargo xtask demo --stop");
+}
+
+fn program(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target.join(plugins::output(PROFILE)).join(name)
+}
+
+/// `path` as short as it can be typed here.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
