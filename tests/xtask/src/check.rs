@@ -1,7 +1,5 @@
 //! The quick part of `test`: nothing is started.
 
-use std::process::Command;
-
 use crate::command::{run as run_command, succeeds};
 use crate::error::TaskError;
 use crate::install;
@@ -28,12 +26,18 @@ pub(crate) fn format_and_lints(workspace: &Workspace, stages: &mut Stages) {
     });
 }
 
-/// Licenses, sources, advisories and duplicates, by `deny.toml`.
+/// Licenses, sources, duplicates and advisories, by `deny.toml`.
 pub(crate) fn dependencies(workspace: &Workspace, stages: &mut Stages) {
-    let version: Command = workspace.cargo(["deny", "--version"]);
-    if succeeds(version) {
-        stages.run("dependencies", || run_command(workspace.cargo(["deny", "check"])));
-    } else {
+    if !succeeds(workspace.cargo(["deny", "--version"])) {
         stages.skip("dependencies", "cargo-deny is not installed");
+        return;
+    }
+    stages.run("dependencies", || {
+        run_command(workspace.cargo(["deny", "check", "bans", "licenses", "sources"]))
+    });
+    if succeeds(workspace.cargo(["deny", "fetch", "db"])) {
+        stages.run("advisories", || run_command(workspace.cargo(["deny", "check", "advisories"])));
+    } else {
+        stages.skip("advisories", "the advisory database cannot be fetched");
     }
 }
