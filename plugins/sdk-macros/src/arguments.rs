@@ -4,14 +4,19 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Attribute, Expr, FnArg, GenericArgument, Ident, Pat, PathArguments, Signature, Type};
 
+use crate::properties::is_optional;
+use crate::text;
+
 /// One argument of a method, after `self` and `task`.
 pub(crate) struct Argument {
     pub(crate) name: Ident,
     pub(crate) kind: Type,
     pub(crate) default: Option<Expr>,
+    /// What it means, for operators who call the method as a step.
+    doc: String,
 }
 
-/// Splits the arguments after `self` and `task` off a signature, removing their `#[default(...)]`.
+/// Splits the arguments after `self` and `task` off a signature, removing their `#[default(...)]` and doc comments.
 pub(crate) fn take(signature: &mut Signature) -> syn::Result<Vec<Argument>> {
     let mut arguments = Vec::new();
     for input in signature.inputs.iter_mut().skip(2) {
@@ -21,7 +26,9 @@ pub(crate) fn take(signature: &mut Signature) -> syn::Result<Vec<Argument>> {
         };
         let name = Ident::new(name.ident.to_string().trim_start_matches('_'), name.ident.span());
         let default = take_default(&mut typed.attrs)?;
-        arguments.push(Argument { name, kind: (*typed.ty).clone(), default });
+        let doc = text::doc(&typed.attrs);
+        typed.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+        arguments.push(Argument { name, kind: (*typed.ty).clone(), default, doc });
     }
     Ok(arguments)
 }
@@ -34,10 +41,23 @@ fn take_default(attributes: &mut Vec<Attribute>) -> syn::Result<Option<Expr>> {
     Ok(default)
 }
 
+/// What the arguments of a method mean when it is called as a step, as the descriptor tells it.
+pub(crate) fn json(arguments: &[Argument]) -> String {
+    let entries = arguments.iter().map(|argument| {
+        format!(
+            "{}:{{\"description\":{},\"required\":{}}}",
+            text::json(&argument.name.to_string()),
+            text::json(&argument.doc),
+            argument.default.is_none() && !is_optional(&argument.kind),
+        )
+    });
+    format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+}
+
 impl Argument {
     /// Reads the argument from `arguments`, a `glue::Arguments`.
     pub(crate) fn read(&self) -> TokenStream {
-        let Self { name, kind, default } = self;
+        let Self { name, kind, default, .. } = self;
         let key = name.to_string();
         match (duration(kind), default) {
             (Some(Duration::Plain), _) => quote!(arguments.take_duration(#key)?),

@@ -7,7 +7,7 @@ use syn::{
 };
 
 use crate::arguments::{self, Argument};
-use crate::text;
+use crate::{methods as rows, text};
 
 /// One method of an interface type.
 struct Method {
@@ -40,6 +40,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
             methods.push(method(function.clone())?);
         }
     }
+    let names: Vec<String> = methods.iter().map(Method::name).collect();
+    rows::check(&kind.to_string(), &names, &definition.ident)?;
     let asynchronous = asynchronous(&definition, &methods);
     let blocking = blocking(&definition, &methods, &kind);
     let table = table(&methods);
@@ -160,6 +162,13 @@ fn table(methods: &[Method]) -> TokenStream {
         .map(|method| text::json(&method.name()))
         .collect();
     let inherited = inherited.join(",");
+    let arguments = methods.iter().map(|method| {
+        let (constant, json) = (arguments_constant(&method.name()), arguments::json(&method.arguments));
+        quote! {
+            #[doc(hidden)]
+            pub const #constant: &str = #json;
+        }
+    });
     quote! {
         /// Every method of this interface type.
         pub const METHODS: &[&str] = &[#(#all),*];
@@ -167,7 +176,14 @@ fn table(methods: &[Method]) -> TokenStream {
         /// Methods that answer without being overridden, as the inside of a JSON list.
         #[doc(hidden)]
         pub const INHERITED: &str = #inherited;
+
+        #(#arguments)*
     }
+}
+
+/// Name of the constant that describes the arguments of a method that is a step too.
+pub(crate) fn arguments_constant(method: &str) -> Ident {
+    format_ident!("{}_ARGUMENTS", method.to_uppercase())
 }
 
 fn dispatch(ident: &Ident, methods: &[Method], kind: &Ident) -> TokenStream {

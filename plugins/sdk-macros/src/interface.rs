@@ -9,7 +9,8 @@ use syn::{
     LitStr, Meta, Token, Type,
 };
 
-use crate::text;
+use crate::contract::arguments_constant;
+use crate::{methods, text};
 
 /// The arguments of `#[interface]`.
 struct Header {
@@ -81,20 +82,23 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
             kept.push(item);
             continue;
         };
-        let step = take(&mut function.attrs, "step");
-        let route = take(&mut function.attrs, "vendor_method");
-        if step.is_none() && route.is_none() {
-            overridden.push(text::json(&function.sig.ident.to_string()));
+        let marks = take(&mut function.attrs, "step");
+        let route = take(&mut function.attrs, "vendor_method").pop();
+        let name = function.sig.ident.to_string();
+        let is_method =
+            route.is_none() && (marks.is_empty() || methods::contains(&header.kind.to_string(), &name));
+        for mark in &marks {
+            steps.push(Step::new(mark, &function, is_method)?);
+        }
+        if let Some(attribute) = &route {
+            routes.push(Route::new(attribute, &function)?);
+        }
+        if is_method {
+            overridden.push(text::json(&name));
             kept.push(ImplItem::Fn(function));
-            continue;
+        } else {
+            extra.push(function);
         }
-        if let Some(attribute) = step {
-            steps.push(Step::new(&attribute, &function)?);
-        }
-        if let Some(attribute) = route {
-            routes.push(Route::new(&attribute, &function)?);
-        }
-        extra.push(function);
     }
     block.items = kept;
     let info = info(&block)?;
@@ -107,10 +111,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
     })
 }
 
-/// Removes and answers the attribute called `name`.
-fn take(attributes: &mut Vec<Attribute>, name: &str) -> Option<Attribute> {
-    let place = attributes.iter().position(|attribute| attribute.path().is_ident(name))?;
-    Some(attributes.remove(place))
+/// Removes and answers the attributes called `name`.
+fn take(attributes: &mut Vec<Attribute>, name: &str) -> Vec<Attribute> {
+    attributes.extract_if(.., |attribute| attribute.path().is_ident(name)).collect()
 }
 
 fn info(block: &ItemImpl) -> syn::Result<Type> {
@@ -130,11 +133,21 @@ fn info(block: &ItemImpl) -> syn::Result<Type> {
 struct Step {
     function: Ident,
     json: String,
-    args: Option<Type>,
+    args: StepArguments,
+}
+
+/// Where the arguments of a step are described.
+enum StepArguments {
+    /// It has none.
+    None,
+    /// A struct that derives `StepArgs`.
+    Struct(Box<Type>),
+    /// The method of the interface type that the step is.
+    Method,
 }
 
 impl Step {
-    fn new(attribute: &Attribute, function: &ImplItemFn) -> syn::Result<Self> {
+    fn new(attribute: &Attribute, function: &ImplItemFn, is_method: bool) -> syn::Result<Self> {
         let doc = text::doc(&function.attrs);
         if doc.is_empty() {
             return Err(syn::Error::new_spanned(
@@ -173,7 +186,12 @@ impl Step {
             text::json(&function.sig.ident.to_string()),
             text::json(&doc),
         );
-        Ok(Self { function: function.sig.ident.clone(), json, args: third_argument(function) })
+        let args = match third_argument(function) {
+            _ if is_method => StepArguments::Method,
+            Some(kind) => StepArguments::Struct(Box::new(kind)),
+            None => StepArguments::None,
+        };
+        Ok(Self { function: function.sig.ident.clone(), json, args })
     }
 }
 
@@ -265,7 +283,12 @@ fn implementation(
     let variant = format_ident!("{variant}");
     let parts = descriptor_parts(header, info, steps, routes, overridden);
     let dispatch = if *blocking { quote!(blocking::dispatch) } else { quote!(dispatch) };
-    let step_arms = steps.iter().map(|step| step_arm(step, *blocking));
+    let step_arms = steps
+        .iter()
+        .enumerate()
+        // A function that is marked several times is called in one way.
+        .filter(|(index, step)| !steps.iter().take(*index).any(|other| other.function == step.function))
+        .map(|(_, step)| step_arm(step, header, &dispatch));
     let route_arms = routes.iter().map(|route| route_arm(route, *blocking));
     quote! {
         impl ::farrier_sdk::glue::Implementation for #self_type {
@@ -325,8 +348,12 @@ fn descriptor_parts(
         let open = format!("{}{}", if index == 0 { "" } else { "," }, step.json);
         parts.push(quote!(#open));
         parts.push(match &step.args {
-            Some(args) => quote!(<#args as ::farrier_sdk::step::StepArgs>::DESCRIPTOR),
-            None => quote!("{}"),
+            StepArguments::Struct(args) => quote!(<#args as ::farrier_sdk::step::StepArgs>::DESCRIPTOR),
+            StepArguments::Method => {
+                let constant = arguments_constant(&step.function.to_string());
+                quote!(::farrier_sdk::interface::#kind::#constant)
+            }
+            StepArguments::None => quote!("{}"),
         });
         parts.push(quote!("}"));
     }
@@ -340,17 +367,39 @@ fn descriptor_parts(
     parts
 }
 
-fn step_arm(step: &Step, blocking: bool) -> TokenStream {
+fn step_arm(step: &Step, header: &Header, dispatch: &TokenStream) -> TokenStream {
     let Step { function, args, .. } = step;
     let name = function.to_string();
-    arm(&name, function, args.is_some().then(|| quote!(call.step_args()?)), blocking)
+    let read = match args {
+        StepArguments::None => None,
+        StepArguments::Struct(_) => Some(quote!(call.step_args()?)),
+        StepArguments::Method => {
+            let kind = &header.kind;
+            return quote! {
+                #name => {
+                    let reply = ::farrier_sdk::interface::#kind::#dispatch(self, call.step_as_method()?).await?;
+                    ::farrier_sdk::glue::method_outcome(reply)
+                }
+            };
+        }
+    };
+    let answer = quote!(::farrier_sdk::step::IntoOutcome::into_outcome);
+    arm(&name, function, read, header.blocking, &answer)
 }
 
 fn route_arm(route: &Route, blocking: bool) -> TokenStream {
-    arm(&route.name, &route.function, route.args.is_some().then(|| quote!(call.vendor_args()?)), blocking)
+    let read = route.args.is_some().then(|| quote!(call.vendor_args()?));
+    arm(&route.name, &route.function, read, blocking, &quote!(::core::convert::identity))
 }
 
-fn arm(name: &str, function: &Ident, args: Option<TokenStream>, blocking: bool) -> TokenStream {
+/// Calls `function` of a vendor's own; `answer` turns what it answers into what crosses the boundary.
+fn arm(
+    name: &str,
+    function: &Ident,
+    args: Option<TokenStream>,
+    blocking: bool,
+    answer: &TokenStream,
+) -> TokenStream {
     let (read, pass) = match args {
         Some(args) => (quote!(let args = #args;), quote!(, args)),
         None => (quote!(), quote!()),
@@ -361,7 +410,7 @@ fn arm(name: &str, function: &Ident, args: Option<TokenStream>, blocking: bool) 
                 let task = call.task()?;
                 #read
                 ::farrier_sdk::glue::run_blocking(call, move || {
-                    ::farrier_sdk::glue::encode(&self.#function(&task #pass)?)
+                    ::farrier_sdk::glue::encode(&#answer(self.#function(&task #pass)?))
                 }).await
             }
         };
@@ -370,7 +419,7 @@ fn arm(name: &str, function: &Ident, args: Option<TokenStream>, blocking: bool) 
         #name => {
             let task = call.task()?;
             #read
-            ::farrier_sdk::glue::encode(&self.#function(&task #pass).await?)
+            ::farrier_sdk::glue::encode(&#answer(self.#function(&task #pass).await?))
         }
     }
 }

@@ -11,6 +11,7 @@ mod arguments;
 mod contract;
 mod export;
 mod interface;
+mod methods;
 mod properties;
 mod step_args;
 mod text;
@@ -27,8 +28,11 @@ pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an interface implementation out of an `impl` of one of the SDK's interface traits.
 ///
-/// `#[interface(power, name = "acme")]`, optionally `aliases = ["acmetool"]` and `blocking`. Methods marked
-/// `#[step(...)]` or `#[vendor_method(...)]` move into an inherent `impl`.
+/// `#[interface(power, name = "acme")]`, optionally `aliases = ["acmetool"]` and `blocking`.
+///
+/// Functions marked `#[step(...)]` or `#[vendor_method(...)]` are the vendor's own. A method of the interface type
+/// may be a step too, as `deploy` of a deploy interface is: then its arguments are those of the method. A function
+/// may be marked several times, when it is several kinds of step with different priorities.
 #[proc_macro_attribute]
 pub fn interface(arguments: TokenStream, item: TokenStream) -> TokenStream {
     answer(interface::expand(arguments.into(), item.into()))

@@ -20,6 +20,7 @@ use crate::error::{DriverError, ErrorKind, Result};
 use crate::interface::InterfaceType;
 use crate::property::Properties;
 use crate::runtime::Runtime;
+use crate::step::StepOutcome;
 use crate::task::{DriverTask, TaskShared};
 
 pub(crate) use guard::current_task;
@@ -115,6 +116,18 @@ impl Call {
         let mut arguments = self.arguments()?;
         let step: String = arguments.take("step")?;
         inner_arguments(&mut arguments, "args", &format!("step `{step}`"))
+    }
+
+    /// The call of a step that is a method of its interface type, as the call of that method.
+    ///
+    /// # Errors
+    ///
+    /// [`BadPayload`](ErrorKind::BadPayload), or a missing name.
+    pub fn step_as_method(self) -> Result<Self> {
+        let mut arguments = self.arguments()?;
+        let method = arguments.take("step")?;
+        let arguments = encode(&arguments.take_or("args", Map::new())?)?;
+        Ok(Self { method, arguments, task: self.task })
     }
 
     /// The `arguments` of a vendor method.
@@ -265,6 +278,20 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let bytes = if bytes.is_empty() { b"null" } else { bytes };
     serde_json::from_slice(bytes)
         .map_err(|error| DriverError::new(ErrorKind::BadPayload, format!("unexpected document: {error}")))
+}
+
+/// The outcome of a step that is a method of its interface type.
+///
+/// A method that answers something else than an outcome is done; whoever wants its answer calls the method.
+///
+/// # Errors
+///
+/// [`BadPayload`](ErrorKind::BadPayload).
+pub fn method_outcome(reply: Vec<u8>) -> Result<Vec<u8>> {
+    match decode::<StepOutcome>(&reply) {
+        Ok(_) => Ok(reply),
+        Err(_) => encode(&StepOutcome::Done),
+    }
 }
 
 /// The implementation lacks `method`.

@@ -28,6 +28,28 @@ impl StepOutcome {
     }
 }
 
+/// What a step may answer.
+#[diagnostic::on_unimplemented(
+    message = "a step answers `Result<StepOutcome>` or `Result<()>`",
+    label = "the result of this step"
+)]
+pub trait IntoOutcome {
+    /// The outcome; nothing is [`Done`](StepOutcome::Done).
+    fn into_outcome(self) -> StepOutcome;
+}
+
+impl IntoOutcome for StepOutcome {
+    fn into_outcome(self) -> StepOutcome {
+        self
+    }
+}
+
+impl IntoOutcome for () {
+    fn into_outcome(self) -> StepOutcome {
+        StepOutcome::Done
+    }
+}
+
 /// The arguments of a step, read with serde. Written by `#[derive(StepArgs)]`.
 pub trait StepArgs {
     /// The arguments for the descriptor, a JSON object.

@@ -26,6 +26,7 @@ pub trait BiosInterface {
     async fn apply_configuration(
         &self,
         task: &DriverTask<Self::Info>,
+        /// Settings to apply, each with `name` and `value`
         settings: Vec<BiosSetting>,
     ) -> Result<StepOutcome>;
 

@@ -37,6 +37,7 @@ pub trait FirmwareInterface {
     async fn update(
         &self,
         task: &DriverTask<Self::Info>,
+        /// Updates to make in this order, each with `component`, `url` and optionally `wait` in seconds
         settings: Vec<FirmwareUpdate>,
     ) -> Result<StepOutcome>;
 

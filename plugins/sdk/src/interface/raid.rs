@@ -18,9 +18,15 @@ pub trait RaidInterface {
     async fn create_configuration(
         &self,
         task: &DriverTask<Self::Info>,
-        #[default(true)] create_root_volume: bool,
-        #[default(true)] create_nonroot_volumes: bool,
-        #[default(true)] delete_existing: bool,
+        /// Whether to make the volume the instance boots from; yes unless given
+        #[default(true)]
+        create_root_volume: bool,
+        /// Whether to make the other volumes; yes unless given
+        #[default(true)]
+        create_nonroot_volumes: bool,
+        /// Whether to remove the volumes there are first; yes unless given
+        #[default(true)]
+        delete_existing: bool,
     ) -> Result<StepOutcome>;
 
     /// Removes all volumes.

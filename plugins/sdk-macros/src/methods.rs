@@ -1,0 +1,54 @@
+//! The methods of each interface type, so that `#[interface]` can tell them from what is a vendor's own.
+
+use quote::ToTokens;
+
+/// Methods by interface type, besides `validate`, which every type has.
+///
+/// `#[contract]` compares each row with the trait it stands for, so the two cannot drift apart.
+#[rustfmt::skip]
+const METHODS: &[(&str, &[&str])] = &[
+    ("boot", &["prepare_ramdisk", "clean_up_ramdisk", "prepare_instance", "clean_up_instance", "get_capabilities",
+        "validate_rescue", "validate_inspection"]),
+    ("deploy", &["deploy", "tear_down", "prepare", "clean_up", "take_over", "prepare_cleaning", "tear_down_cleaning",
+        "prepare_service", "tear_down_service", "heartbeat", "switch_interface", "supports_deploy"]),
+    ("management", &["get_supported_boot_devices", "set_boot_device", "get_boot_device", "get_sensors_data",
+        "get_supported_boot_modes", "set_boot_mode", "get_boot_mode", "get_secure_boot_state",
+        "set_secure_boot_state", "get_node_health", "inject_nmi", "get_supported_indicators", "set_indicator_state",
+        "get_indicator_state", "detect_vendor", "get_mac_addresses", "get_virtual_media", "attach_virtual_media",
+        "detach_virtual_media"]),
+    ("network", &["port_changed", "portgroup_changed", "vif_attach", "vif_detach", "vif_list", "get_current_vif",
+        "add_provisioning_network", "remove_provisioning_network", "configure_tenant_networks",
+        "unconfigure_tenant_networks", "add_cleaning_network", "remove_cleaning_network", "validate_rescue",
+        "add_rescuing_network", "remove_rescuing_network", "validate_inspection", "add_inspection_network",
+        "remove_inspection_network", "add_servicing_network", "remove_servicing_network", "need_power_on",
+        "get_node_network_data", "get_capabilities"]),
+    ("power", &["get_power_state", "set_power_state", "reboot", "get_supported_power_states", "supports_power_sync"]),
+    ("bios", &["apply_configuration", "factory_reset", "cache_bios_settings"]),
+    ("console", &["start_console", "stop_console", "get_console"]),
+    ("firmware", &["update", "cache_firmware_components"]),
+    ("inspect", &["inspect_hardware", "abort", "continue_inspection"]),
+    ("raid", &["create_configuration", "delete_configuration", "validate_raid_config", "get_logical_disk_properties"]),
+    ("rescue", &["rescue", "unrescue", "clean_up"]),
+    ("storage", &["attach_volumes", "detach_volumes", "should_write_image"]),
+    ("vendor", &[]),
+    // next interface type above this line
+];
+
+/// Whether `name` is a method of the interface type `kind`.
+pub(crate) fn contains(kind: &str, name: &str) -> bool {
+    name == "validate" || row(kind).contains(&name)
+}
+
+fn row(kind: &str) -> &'static [&'static str] {
+    METHODS.iter().find(|(row, _)| *row == kind).map_or(&[], |(_, names)| names)
+}
+
+/// Compares the row of `kind` with the methods of its trait; an error points at `at`.
+pub(crate) fn check(kind: &str, names: &[String], at: &impl ToTokens) -> syn::Result<()> {
+    let written: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "validate").collect();
+    if written == row(kind) {
+        return Ok(());
+    }
+    let text = format!("the row `{kind}` of `sdk-macros/src/methods.rs` has to list {written:?}");
+    Err(syn::Error::new_spanned(at, text))
+}
