@@ -11,6 +11,8 @@ pub struct Status(pub u8);
 impl Status {
     /// No refusal.
     pub const OK: Self = Self(0x00);
+    /// The level asked for is not allowed with this cipher suite, or at all.
+    pub const ROLE_NOT_ALLOWED: Self = Self(0x09);
     /// The integrity check value is wrong; also what we tell a BMC whose proof does not fit.
     pub const BAD_CHECK_VALUE: Self = Self(0x0F);
 

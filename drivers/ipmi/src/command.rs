@@ -1,0 +1,47 @@
+//! IPMI commands as types, on the command traits of `ipmi-rs`.
+//!
+//! A command turns into a [`Message`] and reads its own response; [`Command`] adds what a transport must know:
+//! what to call it and what to do when no answer comes.
+//!
+//! [`Message`]: ipmi_rs::connection::Message
+
+pub mod completion;
+pub mod session;
+
+use ipmi_rs::app::GetDeviceId;
+use ipmi_rs::connection::IpmiCommand;
+
+/// A command the transport can carry.
+pub trait Command: IpmiCommand {
+    /// Name in the specification, for messages.
+    const NAME: &'static str;
+
+    /// What to do on silence; the careful choice unless the command says otherwise.
+    fn repeat(&self) -> Repeat {
+        Repeat::Never
+    }
+}
+
+impl Command for GetDeviceId {
+    const NAME: &'static str = "Get Device ID";
+
+    fn repeat(&self) -> Repeat {
+        Repeat::Freely
+    }
+}
+
+/// What to do when a request was sent and no answer came: the BMC may have carried it out or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// Doing it twice is the same as once: send again, also in a new session.
+    Freely,
+    /// Doing it twice in a row does little harm: send again in the same session, then look what happened.
+    SameSession,
+    /// Send once; on silence the outcome is unknown.
+    Never,
+}
+
+/// A response that does not have the form its command promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("malformed response")]
+pub struct Malformed;

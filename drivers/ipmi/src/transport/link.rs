@@ -1,0 +1,290 @@
+//! The job that speaks to one BMC: commands in the order they come, and a session kept between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use farrier_sdk::prelude::{debug, warn};
+use ipmi_rs::app::GetDeviceId;
+use ipmi_rs::connection::Message;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+
+use super::channel::{Answer, Channel};
+use super::error::{AuthenticationFault, Result, TransportError};
+use super::pool::{Fingerprint, Known, Pool};
+use super::work::{Caller, Work};
+use crate::command::Repeat;
+use crate::command::completion::CompletionCode;
+use crate::command::session::SetSessionPrivilege;
+use crate::packet::message::Reply;
+use crate::target::{Endpoint, Target};
+
+/// Most sends of one request in one session.
+pub(super) const SENDS_MAX: u32 = 4;
+
+/// Most sends in a session that has been quiet for a while: the BMC may have forgotten it, and then it does
+/// not say so.
+const SENDS_QUIET_MAX: u32 = 2;
+
+/// When a session counts as quiet.
+const QUIET_AFTER: Duration = Duration::from_secs(5);
+
+/// Sessions that may fall silent during one command before the BMC counts as not answering.
+const SESSIONS_LOST_MAX: u32 = 3;
+
+/// How long the answer to a request that is sent once is waited for.
+const ONCE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// First pause before a request is repeated that the BMC was too busy for; doubled each time.
+const BUSY_PAUSE_MIN: Duration = Duration::from_millis(500);
+
+/// Longest of these pauses.
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Most times a request is repeated that the BMC takes for a duplicate.
+const DUPLICATES_MAX: u32 = 3;
+
+/// How often a session is kept alive, if it is to be.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long a keep-alive may take.
+const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a link is told.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// Carry out a command.
+    Job(Job),
+    /// Close the session: others need the room.
+    CloseSession,
+}
+
+/// A command on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) target: Arc<Target>,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) message: Message,
+    /// Name of the command.
+    pub(super) command: &'static str,
+    pub(super) repeat: Repeat,
+    pub(super) started: Instant,
+    pub(super) deadline: Instant,
+    pub(super) reply: Caller,
+}
+
+/// One BMC, its session and what is known about it.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) pool: Arc<Pool>,
+    pub(super) endpoint: Endpoint,
+    pub(super) known: Known,
+    mails: mpsc::Receiver<Mail>,
+    channel: Option<Channel>,
+}
+
+/// Also a link that panics is counted out.
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.pool.link_ended();
+    }
+}
+
+impl Link {
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        endpoint: Endpoint,
+        mails: mpsc::Receiver<Mail>,
+        known: Known,
+    ) -> Self {
+        Self { pool, endpoint, known, mails, channel: None }
+    }
+
+    /// Works until nobody needs this BMC any longer; closes the session at the end.
+    pub(super) async fn run(mut self) {
+        while let Some(mail) = self.next_mail().await {
+            match mail {
+                Mail::Job(job) => {
+                    if !job.reply.is_closed() {
+                        let result = self.serve(&job).await;
+                        // Nobody listens any more when the caller was dropped.
+                        job.reply.send(result).unwrap_or_default();
+                    }
+                }
+                Mail::CloseSession => self.close_session().await,
+            }
+        }
+        self.close_session().await;
+    }
+
+    /// The next mail; `None` when the link is to end.
+    async fn next_mail(&mut self) -> Option<Mail> {
+        loop {
+            if self.channel.is_none() && self.pool.park(&self.endpoint, &self.mails, self.known) {
+                return None;
+            }
+            let keepalive = self.pool.options.session_keepalive;
+            let idle = if keepalive { KEEPALIVE_INTERVAL } else { self.pool.options.session_idle_timeout };
+            match timeout(idle, self.mails.recv()).await {
+                Ok(mail) => return mail,
+                Err(_) if keepalive => self.keep_alive().await,
+                Err(_) => self.close_session().await,
+            }
+        }
+    }
+
+    async fn close_session(&mut self) {
+        if let Some(channel) = self.channel.take() {
+            channel.close().await;
+            debug!(bmc = %self.endpoint, "session closed");
+        }
+    }
+
+    async fn keep_alive(&mut self) {
+        let Some(channel) = &mut self.channel else { return };
+        let mut work = Work::errand(KEEPALIVE_PATIENCE);
+        let message = Message::from(GetDeviceId);
+        let answer = channel.exchange(&message, SENDS_MAX, None, &mut self.known.round_trip, &mut work).await;
+        if !matches!(answer, Answer::Reply(_)) {
+            self.abandon_session(&mut work).await;
+        }
+    }
+
+    async fn abandon_session(&mut self, work: &mut Work<'_>) {
+        if let Some(channel) = self.channel.take() {
+            channel.abandon(work).await;
+        }
+    }
+
+    /// Carries out one command.
+    async fn serve(&mut self, job: &Job) -> Result<Reply> {
+        let mut work = Work::new(job.started, job.deadline, Some(&job.reply));
+        let mut retries = Retries::default();
+        loop {
+            let answer = self.ask(job, &mut work).await?;
+            match answer {
+                Answer::Reply(reply) => {
+                    if let Some(reply) = self.judge(job, reply, &mut retries, &mut work).await? {
+                        return Ok(reply);
+                    }
+                }
+                Answer::Silence | Answer::Broken => {
+                    self.abandon_session(&mut work).await;
+                    if job.repeat != Repeat::Freely {
+                        return Err(self.outcome_unknown(job, &work));
+                    }
+                    retries.sessions_lost += 1;
+                    debug!(bmc = %self.endpoint, command = job.command, "session fell silent");
+                    if retries.sessions_lost == SESSIONS_LOST_MAX {
+                        return Err(work.gave_up(&self.endpoint));
+                    }
+                }
+            }
+        }
+    }
+
+    /// An error when there is no use in going on.
+    pub(super) fn check(&self, work: &Work<'_>) -> Result<()> {
+        if self.pool.is_closing() {
+            return Err(TransportError::Closing(self.endpoint.clone()));
+        }
+        if work.is_over() {
+            return Err(work.gave_up(&self.endpoint));
+        }
+        Ok(())
+    }
+
+    /// Sends the request of a job in its session, which is opened if there is none.
+    async fn ask(&mut self, job: &Job, work: &mut Work<'_>) -> Result<Answer> {
+        self.check(work)?;
+        if self.channel.as_ref().is_some_and(|channel| channel.fingerprint != job.fingerprint) {
+            self.close_session().await;
+        }
+        let channel = match self.channel.take() {
+            Some(channel) => channel,
+            None => self.login(&job.target, job.fingerprint, work).await?,
+        };
+        channel.pace(self.pool.options.message_interval, work).await;
+        self.channel = Some(channel);
+        // A caller who gave up meanwhile must not find its command carried out.
+        self.check(work)?;
+        let Some(channel) = &mut self.channel else { return Ok(Answer::Broken) };
+        let (sends_max, patience) = match job.repeat {
+            Repeat::Freely if QUIET_AFTER < channel.silent_for() => (SENDS_QUIET_MAX, None),
+            Repeat::Freely | Repeat::SameSession => (SENDS_MAX, None),
+            Repeat::Never => (1, Some(ONCE_PATIENCE)),
+        };
+        Ok(channel.exchange(&job.message, sends_max, patience, &mut self.known.round_trip, work).await)
+    }
+
+    /// Decides what a completion code means: `Some` for an answer, `None` to send the request again.
+    async fn judge(
+        &mut self,
+        job: &Job,
+        reply: Reply,
+        retries: &mut Retries,
+        work: &mut Work<'_>,
+    ) -> Result<Option<Reply>> {
+        let code = CompletionCode(reply.completion_code);
+        match code {
+            CompletionCode::SUCCESS => Ok(Some(reply)),
+            CompletionCode::DUPLICATE if job.repeat != Repeat::Freely => Err(self.outcome_unknown(job, work)),
+            CompletionCode::DUPLICATE if retries.duplicates < DUPLICATES_MAX => {
+                retries.duplicates += 1;
+                Ok(None)
+            }
+            CompletionCode::INSUFFICIENT_PRIVILEGE => {
+                let privilege = job.target.credentials.privilege;
+                if retries.privilege_set {
+                    let fault = AuthenticationFault::Insufficient(privilege);
+                    return Err(TransportError::Authentication { endpoint: self.endpoint.clone(), fault });
+                }
+                retries.privilege_set = true;
+                if let Some(channel) = &mut self.channel {
+                    let message = Message::from(SetSessionPrivilege(privilege));
+                    // Its answer shows in the next one to the command itself.
+                    channel.exchange(&message, SENDS_MAX, None, &mut self.known.round_trip, work).await;
+                }
+                Ok(None)
+            }
+            code if self.is_retryable(code, job.repeat) && work.has_time_for(retries.busy_pause()) => {
+                warn!(bmc = %self.endpoint, command = job.command, code = %code, "the BMC is busy");
+                work.pause(retries.busy_pause()).await;
+                retries.busy += 1;
+                Ok(None)
+            }
+            _ => Ok(Some(reply)),
+        }
+    }
+
+    fn is_retryable(&self, code: CompletionCode, repeat: Repeat) -> bool {
+        // A command the BMC gave up on may have been carried out in part.
+        if code == CompletionCode::TIMEOUT && repeat != Repeat::Freely {
+            return false;
+        }
+        CompletionCode::RETRYABLE.contains(&code) || self.pool.options.retryable.contains(&code)
+    }
+
+    fn outcome_unknown(&self, job: &Job, work: &Work<'_>) -> TransportError {
+        TransportError::OutcomeUnknown {
+            endpoint: self.endpoint.clone(),
+            command: job.command,
+            effort: work.effort(),
+        }
+    }
+}
+
+/// What was already tried again for one command.
+#[derive(Debug, Default)]
+struct Retries {
+    sessions_lost: u32,
+    duplicates: u32,
+    busy: u32,
+    privilege_set: bool,
+}
+
+impl Retries {
+    fn busy_pause(&self) -> Duration {
+        (BUSY_PAUSE_MIN * (1 << self.busy.min(8))).min(BUSY_PAUSE_MAX)
+    }
+}
