@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
-use farrier_sim::{program, venv};
+use farrier_sim::{process, program, venv};
 
 use crate::command::{run, succeeds};
 use crate::error::TaskError;
@@ -128,14 +128,20 @@ fn packages(wanted: &[Package]) -> Result<(), TaskError> {
         let words: Vec<_> = prefix.iter().chain([&apt]).collect();
         let (first, rest) = words.split_first().expect("apt-get itself is always among them");
         let mut command = Command::new(first);
-        command.args(rest).args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
+        command.args(rest).args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
         command.env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    run(apt_get(&["update"]))?;
+    quietly(apt_get(&["update"]))?;
     let mut arguments = vec!["install", "-y", "--no-install-recommends"];
     arguments.extend(&missing);
-    run(apt_get(&arguments))
+    quietly(apt_get(&arguments))
+}
+
+/// Runs `command` and shows what it printed only when it fails.
+fn quietly(command: Command) -> Result<(), TaskError> {
+    process::run(command)?;
+    Ok(())
 }
 
 fn is_root() -> bool {
