@@ -1,0 +1,171 @@
+//! The connections to the database, and running statements on them.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Any, AnyPool, AssertSqlSafe, ConnectOptions, Connection, Transaction};
+use tokio::time::Instant;
+
+use crate::config::StoreConfig;
+use crate::dialect::{Dialect, Role};
+use crate::error::{DatabaseError, StoreError};
+use crate::statement::{Row, Statement};
+
+/// Pause between two attempts to get hold of a SQLite file that another process is just opening.
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// The two pools: one that writes and one that reads. On PostgreSQL they are the same, on SQLite the first has
+/// a single connection.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    dialect: Dialect,
+    writer: AnyPool,
+    reader: AnyPool,
+    statements: Arc<AtomicU64>,
+}
+
+impl Pools {
+    /// Connects to the database of `config`.
+    pub(crate) async fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let url = config.connection.expose();
+        let dialect = Dialect::of(url)?;
+        let open =
+            |error| StoreError::Open { database: dialect.label(url), source: DatabaseError::new(error) };
+        let options = AnyConnectOptions::from_str(&dialect.connection(url)).map_err(open)?;
+        if dialect == Dialect::SqliteFile {
+            switch_to_wal(config, &options).await.map_err(open)?;
+        }
+        let writer = pool(config, dialect, Role::Writer).connect_with(options.clone()).await.map_err(open)?;
+        let reader = match dialect {
+            Dialect::SqliteFile => {
+                pool(config, dialect, Role::Reader).connect_with(options).await.map_err(open)?
+            }
+            Dialect::SqliteMemory | Dialect::Postgres => writer.clone(),
+        };
+        Ok(Self { dialect, writer, reader, statements: Arc::default() })
+    }
+
+    /// The database spoken to.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// How many statements were run.
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Runs a statement that reads.
+    pub(crate) async fn read(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.run(&self.reader, statement).await
+    }
+
+    /// Runs a single statement that writes; it is its own transaction.
+    pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.run(&self.writer, statement).await
+    }
+
+    /// Begins a transaction that may read and write; dropped without [`WriteTransaction::commit`] it changes
+    /// nothing.
+    pub(crate) async fn begin(&self, operation: &'static str) -> Result<WriteTransaction, StoreError> {
+        let transaction = self
+            .writer
+            .begin_with(self.dialect.begin())
+            .await
+            .map_err(|error| StoreError::database(operation, error))?;
+        Ok(WriteTransaction { transaction, operation, statements: Arc::clone(&self.statements) })
+    }
+
+    /// Runs the migrations that are missing; other processes that do the same wait.
+    ///
+    /// On PostgreSQL the migrator takes a lock for that. On SQLite it takes none, so everything happens in one
+    /// transaction.
+    pub(crate) async fn migrate(&self, migrator: &Migrator) -> Result<(), MigrateError> {
+        if !self.dialect.has_one_writer() {
+            return migrator.run(&self.writer).await;
+        }
+        let mut transaction = self.writer.begin_with(self.dialect.begin()).await?;
+        migrator.run(&mut *transaction).await?;
+        transaction.commit().await.map_err(MigrateError::from)
+    }
+
+    /// Waits until every connection is given back, and closes them.
+    pub(crate) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    async fn run(&self, pool: &AnyPool, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        let acquired = pool.acquire().await;
+        let mut connection = acquired.map_err(|error| StoreError::database(statement.operation(), error))?;
+        statement.run(&mut connection).await
+    }
+}
+
+/// A transaction that may read and write.
+#[derive(Debug)]
+pub(crate) struct WriteTransaction {
+    transaction: Transaction<'static, Any>,
+    operation: &'static str,
+    statements: Arc<AtomicU64>,
+}
+
+impl WriteTransaction {
+    /// Runs a statement inside.
+    pub(crate) async fn run(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        statement.run(&mut self.transaction).await
+    }
+
+    /// Makes what it wrote permanent.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let operation = self.operation;
+        self.transaction.commit().await.map_err(|error| StoreError::database(operation, error))
+    }
+}
+
+/// How a pool of connections for `role` behaves.
+fn pool(config: &StoreConfig, dialect: Dialect, role: Role) -> AnyPoolOptions {
+    let greeting = dialect.greeting(config, role);
+    let size = if dialect.has_one_writer() && role == Role::Writer { 1 } else { config.max_pool_size.max(1) };
+    let options = AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(config.pool_timeout)
+        .after_connect(move |connection, _| {
+            let greeting = greeting.clone();
+            Box::pin(
+                async move { sqlx::raw_sql(AssertSqlSafe(greeting)).execute(connection).await.map(drop) },
+            )
+        });
+    if dialect.has_one_writer() {
+        // A file does not go away, and a database in memory must not.
+        options.min_connections(1).test_before_acquire(false).idle_timeout(None).max_lifetime(None)
+    } else {
+        options
+    }
+}
+
+/// Makes the SQLite file if there is none, and switches it to the write-ahead log.
+///
+/// SQLite does not wait for other processes that do the same at this moment, so this does.
+async fn switch_to_wal(config: &StoreConfig, options: &AnyConnectOptions) -> Result<(), sqlx::Error> {
+    let deadline = Instant::now() + config.sqlite_max_wait_for_retry;
+    let greeting = Dialect::SqliteFile.greeting(config, Role::Writer);
+    loop {
+        let mut connection = options.connect().await?;
+        let switched = sqlx::raw_sql(AssertSqlSafe(greeting.clone())).execute(&mut connection).await;
+        let closed = connection.close().await;
+        match switched.map(drop).and(closed) {
+            Err(error) if StoreError::is_busy(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
