@@ -280,9 +280,7 @@ fn spec(plugin: &Plugin) -> TokenStream {
         }
     });
     quote! {
-        #[doc(hidden)]
-        #[derive(Debug)]
-        pub struct __FarrierPlugin;
+        struct __FarrierPlugin;
 
         impl ::farrier_sdk::export::Spec for __FarrierPlugin {
             type Options = #options;

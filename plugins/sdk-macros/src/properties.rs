@@ -172,6 +172,12 @@ impl Key {
         match &self.default {
             Default::None => quote!(reader.required(#name, #parse)),
             Default::OfType => quote!(reader.or_else(#name, #parse, ::core::default::Default::default)),
+            // What has a parser of its own has it for its default too.
+            Default::Value(value @ Expr::Lit(ExprLit { lit, .. }))
+                if self.parse.is_some() && literal(lit).is_some() =>
+            {
+                quote!(reader.or_parse(#name, #parse, ::farrier_sdk::serde_json::Value::from(#value)))
+            }
             // A text is meant as whatever the field is made of.
             Default::Value(value @ Expr::Lit(ExprLit { lit: Lit::Str(_), .. })) => {
                 quote!(reader.or_else(#name, #parse, || ::core::convert::From::from(#value)))

@@ -174,6 +174,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A key whose absence means `default`, in the form a given value has.
+    pub fn or_parse<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> std::result::Result<T, String>,
+        default: Value,
+    ) -> Option<T> {
+        self.read(key, self.value(key).unwrap_or(&default), parse)
+    }
+
     /// Refuses keys other than `known`.
     pub fn refuse_unknown(&mut self, known: &[&str]) {
         for key in self.map.keys().filter(|key| !known.contains(&key.as_str())) {

@@ -243,7 +243,7 @@ impl<I> DriverTask<I> {
                     return Ok(());
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict && error.is_retryable() => {
-                    let node: Node = decode(&self.shared.call("node.refresh", &json!({})).await?)?;
+                    let node = self.refresh().await?;
                     (revision, current) = (node.internal_info_revision, node.driver_internal_info);
                 }
                 Err(error) => return Err(error),
@@ -253,6 +253,15 @@ impl<I> DriverTask<I> {
             ErrorKind::Conflict,
             "internal data was changed by others at every attempt to save it",
         ))
+    }
+
+    /// The node as it is now; [`node`](Self::node) stays as it was when the call began.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskClosed`](ErrorKind::TaskClosed).
+    pub async fn refresh(&self) -> Result<Node> {
+        decode(&self.shared.call("node.refresh", &json!({})).await?)
     }
 
     /// The newest known `driver_internal_info` with its revision.
