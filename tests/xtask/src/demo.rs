@@ -55,15 +55,27 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskEr
         process::outlive_us();
     }
     clear(&directory)?;
-    let machines = Machines::start(&directory, &left)?;
-    let conductor = start(workspace, &directory, &left)?;
+    let shown = show(workspace, &directory, &left, options.once);
+    if shown.is_err() {
+        left.stop()?;
+    }
+    shown
+}
+
+/// Everything after the build.
+fn show(workspace: &Workspace, directory: &Path, left: &Left, once: bool) -> Result<(), TaskError> {
+    let machines = Machines::start(directory, left)?;
+    let conductor = start(workspace, directory, left)?;
     let rows = act::run(&conductor, &machines)?;
     println!("\n{}", table::text(&rows));
-    if options.once {
-        println!("stopping the conductor and the simulators (`--once`)");
-        return Ok(());
+    if let Some(row) = rows.iter().find(|row| row.after.as_ref() != Some(&row.action)) {
+        return Err(TaskError::Demo { node: row.node.clone(), action: row.action.clone() });
     }
-    next(workspace, &conductor);
+    if once {
+        println!("stopping the conductor and the simulators (`--once`)");
+    } else {
+        next(workspace, &conductor);
+    }
     Ok(())
 }
 

@@ -30,6 +30,14 @@ pub(crate) enum TaskError {
     /// Cargo did not say where the workspace is.
     #[error("`cargo metadata` does not name `{0}`")]
     Metadata(&'static str),
+    /// A node of the demonstration is not in the power state that was asked for.
+    #[error("`{node}` did not reach `{action}`; the conductor's log says why")]
+    Demo {
+        /// Name of the node.
+        node: String,
+        /// The power target.
+        action: String,
+    },
     /// A peer did not start.
     #[error(transparent)]
     Sim(#[from] SimError),
