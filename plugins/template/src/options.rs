@@ -1,0 +1,68 @@
+//! What an operator can set for all nodes, in the table `template` of the configuration.
+
+use farrier_sdk::prelude::*;
+
+/// Options of the plugin. Each has a default, and its comment is its documentation.
+#[derive(Debug, Options)]
+pub(crate) struct TemplateOptions {
+    /// Seconds to wait for the answer of a device
+    #[option(default = 10)]
+    answer_timeout_s: u32,
+    /// Seconds a machine may take to change its power state, when the request does not say
+    #[option(default = 60)]
+    power_timeout_s: u32,
+}
+
+/// What the implementations share. A driver keeps nothing of a node here but caches.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// How long to wait for the answer of a device.
+    pub(crate) answer_timeout: Duration,
+    /// How long a machine may take to change its power state.
+    pub(crate) power_timeout: Duration,
+}
+
+impl Settings {
+    /// Starts the plugin; called once.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidParameter`](ErrorKind::InvalidParameter): the plugin is then refused with this message.
+    pub(crate) fn start(options: TemplateOptions) -> Result<Self> {
+        if options.answer_timeout_s == 0 {
+            return Err(DriverError::invalid_parameter("`answer_timeout_s` has to be at least 1"));
+        }
+        Ok(Self {
+            answer_timeout: Duration::from_secs(options.answer_timeout_s.into()),
+            power_timeout: Duration::from_secs(options.power_timeout_s.into()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farrier_sdk::serde_json::json;
+
+    use super::*;
+
+    fn start(options: &Value) -> Result<Settings> {
+        Settings::start(TemplateOptions::from_map(options.as_object().unwrap())?)
+    }
+
+    #[test]
+    fn absent_options_have_defaults() {
+        let settings = start(&json!({"power_timeout_s": 5})).unwrap();
+
+        assert_eq!(settings.answer_timeout, Duration::from_secs(10));
+        assert_eq!(settings.power_timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_wrong_option_is_named() {
+        for options in [json!({"answer_timeout_s": 0}), json!({"answer_timeout_s": "soon"})] {
+            let error = start(&options).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+            assert!(error.message().contains("`answer_timeout_s`"), "{error}");
+        }
+    }
+}
