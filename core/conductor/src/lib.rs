@@ -1,1 +1,24 @@
 //! Owns nodes and works on them.
+//!
+//! | module | about |
+//! |---|---|
+//! | [`registry`] | hardware types, implementations, which of them a node gets |
+//! | [`task`] | scopes over one node: locks, resources, background work, events |
+//! | [`workers`] | bounded background work |
+//! | [`notify`] | what happened |
+//! | [`config`], [`error`] | options, and what can go wrong |
+
+mod access;
+pub mod config;
+mod dispatch;
+pub mod error;
+mod lifecycle;
+mod lock;
+pub mod notify;
+mod operation;
+pub mod registry;
+pub mod service;
+pub mod task;
+pub mod workers;
+
+pub use lock::Retry;

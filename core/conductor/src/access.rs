@@ -1,0 +1,213 @@
+//! What a driver may see and change of its node during a call.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use farrier_host::{CallOptions, NodeAccess};
+use farrier_model::history::HistoryEntry;
+use farrier_model::node::{Fields, Node};
+use farrier_model::secret::{MASK, is_secret_key, masked};
+use farrier_sdk::error::{DriverError, ErrorKind};
+use farrier_sdk::glue::{BoxFuture, decode, encode};
+use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::secret::SecretRef;
+use farrier_sdk::task::Node as Snapshot;
+use farrier_store::StoreError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::{debug, info};
+use uuid::Uuid;
+
+use crate::registry::Driver;
+use crate::task::Shared;
+
+/// One task's node as its drivers see it. Clones share it.
+#[derive(Clone)]
+pub(crate) struct TaskAccess(Arc<State>);
+
+struct State {
+    shared: Arc<Shared>,
+    driver: Driver,
+    exclusive: bool,
+    node: Mutex<Node>,
+    /// Whether a driver has saved internal data since the task last looked.
+    saved: Mutex<Option<(i64, Fields)>>,
+}
+
+impl std::fmt::Debug for TaskAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaskAccess").field("exclusive", &self.0.exclusive).finish_non_exhaustive()
+    }
+}
+
+impl TaskAccess {
+    pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, exclusive: bool) -> Self {
+        Self(Arc::new(State { shared, driver, exclusive, node: Mutex::new(node), saved: Mutex::new(None) }))
+    }
+
+    /// What a driver saved of its internal data, once.
+    pub(crate) fn take_saved(&self) -> Option<(i64, Fields)> {
+        self.0.saved.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn node(&self) -> Node {
+        self.0.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn answer(self, method: String, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
+        match method.as_str() {
+            "secret.reveal" => self.reveal(&decode::<Key>(&arguments)?.key),
+            "internal_info.save" => self.save(decode(&arguments)?).await,
+            "node.refresh" => self.refresh().await,
+            "progress" => {
+                let progress: Progress = decode(&arguments)?;
+                info!(node = %self.node().uuid, percent = progress.percent, message = progress.message, "progress");
+                encode(&())
+            }
+            "event" => self.event(&decode::<Message>(&arguments)?.message).await,
+            _ => self.sibling(&method, arguments).await,
+        }
+    }
+
+    fn reveal(&self, key: &str) -> Result<Vec<u8>, DriverError> {
+        if !self.0.driver.secret_keys().contains(&key) {
+            return Err(DriverError::invalid_parameter(format!(
+                "`{key}` is not declared secret by this driver"
+            )));
+        }
+        let node = self.node();
+        debug!(node = %node.uuid, key, "a driver asked for a secret");
+        match node.driver_info.get(key) {
+            None | Some(Value::Null) => Err(DriverError::missing_parameter(format!("missing `{key}`"))),
+            Some(Value::String(text)) => encode(text),
+            Some(other) => encode(&other.to_string()),
+        }
+    }
+
+    async fn save(&self, save: Save) -> Result<Vec<u8>, DriverError> {
+        let node = self.node();
+        if !self.0.exclusive {
+            let text =
+                format!("internal data of node {} can not be saved without its exclusive lock", node.uuid);
+            return Err(DriverError::new(ErrorKind::Conflict, text));
+        }
+        let store = &self.0.shared.store;
+        let saved = store.node_internal_info_save(node.id, save.expect, save.set.clone(), &save.unset).await;
+        let revision = saved.map_err(|error| match error {
+            StoreError::InternalInfoConflict { .. } => {
+                DriverError::new(ErrorKind::Conflict, error.to_string()).retryable(true)
+            }
+            other => DriverError::internal("internal data could not be saved").caused_by(&other),
+        })?;
+        let mut node = self.0.node.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &save.unset {
+            node.driver_internal_info.remove(key);
+        }
+        node.driver_internal_info.extend(save.set);
+        node.driver_internal_info_revision = revision;
+        *self.0.saved.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((revision, node.driver_internal_info.clone()));
+        encode(&json!({"revision": revision}))
+    }
+
+    async fn refresh(&self) -> Result<Vec<u8>, DriverError> {
+        let id = self.node().id;
+        let node = self.0.shared.store.node_get(id).await;
+        let node =
+            node.map_err(|error| DriverError::internal("the node could not be read").caused_by(&error))?;
+        let snapshot = encode(&snapshot(&node, &self.0.driver))?;
+        *self.0.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
+        Ok(snapshot)
+    }
+
+    async fn event(&self, message: &str) -> Result<Vec<u8>, DriverError> {
+        let node = self.node();
+        let entry = HistoryEntry::new(Uuid::new_v4(), node.id, &self.0.shared.host, message);
+        let created = self.0.shared.store.history_create(&entry).await;
+        created
+            .map_err(|error| DriverError::internal("the history could not be written").caused_by(&error))?;
+        encode(&())
+    }
+
+    /// `power.set_power_state`: another slot of the same node, under the same task.
+    async fn sibling(&self, method: &str, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
+        let unknown = || DriverError::unsupported(format!("this host has no task method `{method}`"));
+        let (kind, name) = method.split_once('.').ok_or_else(unknown)?;
+        let kind: InterfaceType = kind.parse().map_err(|_| unknown())?;
+        let options = CallOptions { timeout: Some(self.0.shared.call_timeout()), ..CallOptions::default() };
+        self.0.driver.interface(kind).call(name, arguments, Arc::new(self.clone()), &options).await
+    }
+}
+
+impl NodeAccess for TaskAccess {
+    fn snapshot(&self) -> Vec<u8> {
+        let node = self.0.node.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&snapshot(&node, &self.0.driver)).unwrap_or_default()
+    }
+
+    fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>> {
+        Box::pin(self.clone().answer(method, arguments))
+    }
+}
+
+/// The node for a driver: declared secrets become references, what else looks like one is masked.
+fn snapshot(node: &Node, driver: &Driver) -> Snapshot {
+    let declared = driver.secret_keys();
+    let mut driver_info = node.driver_info.clone();
+    for (key, value) in &mut driver_info {
+        if value.is_null() {
+            continue;
+        }
+        if declared.contains(&key.as_str()) {
+            *value = serde_json::to_value(SecretRef::new(key)).unwrap_or_default();
+        } else if is_secret_key(key) {
+            *value = Value::from(MASK);
+        }
+    }
+    let mut snapshot = Snapshot::default();
+    snapshot.uuid = node.uuid.to_string();
+    snapshot.name.clone_from(&node.name);
+    snapshot.driver.clone_from(&node.driver);
+    snapshot.driver_info = driver_info;
+    snapshot.driver_internal_info = masked(&node.driver_internal_info, &[]);
+    snapshot.internal_info_revision = u64::try_from(node.driver_internal_info_revision).unwrap_or_default();
+    snapshot.instance_info = masked(&node.instance_info, &[]);
+    snapshot.instance_uuid = node.instance_uuid.map(|uuid| uuid.to_string());
+    snapshot.properties = node.properties.clone();
+    snapshot.extra = node.extra.clone();
+    snapshot.power_state = node.power_state.map(|state| state.as_str().to_owned());
+    snapshot.target_power_state = node.target_power_state.map(|state| state.as_str().to_owned());
+    snapshot.provision_state = node.provision_state.as_str().to_owned();
+    snapshot.target_provision_state = node.target_provision_state.map(|state| state.as_str().to_owned());
+    snapshot.boot_mode.clone_from(&node.boot_mode);
+    snapshot.secure_boot = node.secure_boot;
+    snapshot.disable_power_off = node.disable_power_off;
+    snapshot.resource_class.clone_from(&node.resource_class);
+    snapshot.network_data = node.network_data.clone();
+    snapshot.target_raid_config = node.target_raid_config.clone();
+    snapshot
+}
+
+#[derive(Deserialize)]
+struct Key {
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct Save {
+    expect: i64,
+    #[serde(default)]
+    set: Fields,
+    #[serde(default)]
+    unset: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    percent: u8,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}

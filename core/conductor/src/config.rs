@@ -1,0 +1,208 @@
+//! Options of the conductor. Names and defaults are Ironic's where it has them.
+
+use std::time::Duration;
+
+use farrier_sdk::interface::InterfaceType;
+use serde::{Deserialize, Serialize};
+
+/// Which drivers a conductor offers: the table `[drivers]`.
+///
+/// An empty or absent list of interfaces is calculated: for every enabled hardware type the first implementation
+/// it supports. The defaults name what is part of Farrier itself, so that a plugin directory with one driver in
+/// it is enough to start.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DriverConfig {
+    /// Hardware types to offer.
+    pub enabled_hardware_types: Vec<String>,
+    /// BIOS interfaces to offer.
+    pub enabled_bios_interfaces: Vec<String>,
+    /// Boot interfaces to offer.
+    pub enabled_boot_interfaces: Vec<String>,
+    /// Console interfaces to offer.
+    pub enabled_console_interfaces: Vec<String>,
+    /// Deploy interfaces to offer.
+    pub enabled_deploy_interfaces: Vec<String>,
+    /// Firmware interfaces to offer.
+    pub enabled_firmware_interfaces: Vec<String>,
+    /// Inspect interfaces to offer.
+    pub enabled_inspect_interfaces: Vec<String>,
+    /// Management interfaces to offer.
+    pub enabled_management_interfaces: Vec<String>,
+    /// Network interfaces to offer.
+    pub enabled_network_interfaces: Vec<String>,
+    /// Power interfaces to offer.
+    pub enabled_power_interfaces: Vec<String>,
+    /// RAID interfaces to offer.
+    pub enabled_raid_interfaces: Vec<String>,
+    /// Rescue interfaces to offer.
+    pub enabled_rescue_interfaces: Vec<String>,
+    /// Storage interfaces to offer.
+    pub enabled_storage_interfaces: Vec<String>,
+    /// Vendor interfaces to offer.
+    pub enabled_vendor_interfaces: Vec<String>,
+    /// BIOS interface of nodes that choose none, whatever their hardware type.
+    pub default_bios_interface: Option<String>,
+    /// Boot interface of nodes that choose none, whatever their hardware type.
+    pub default_boot_interface: Option<String>,
+    /// Console interface of nodes that choose none, whatever their hardware type.
+    pub default_console_interface: Option<String>,
+    /// Deploy interface of nodes that choose none, whatever their hardware type.
+    pub default_deploy_interface: Option<String>,
+    /// Firmware interface of nodes that choose none, whatever their hardware type.
+    pub default_firmware_interface: Option<String>,
+    /// Inspect interface of nodes that choose none, whatever their hardware type.
+    pub default_inspect_interface: Option<String>,
+    /// Management interface of nodes that choose none, whatever their hardware type.
+    pub default_management_interface: Option<String>,
+    /// Network interface of nodes that choose none, whatever their hardware type.
+    pub default_network_interface: Option<String>,
+    /// Power interface of nodes that choose none, whatever their hardware type.
+    pub default_power_interface: Option<String>,
+    /// RAID interface of nodes that choose none, whatever their hardware type.
+    pub default_raid_interface: Option<String>,
+    /// Rescue interface of nodes that choose none, whatever their hardware type.
+    pub default_rescue_interface: Option<String>,
+    /// Storage interface of nodes that choose none, whatever their hardware type.
+    pub default_storage_interface: Option<String>,
+    /// Vendor interface of nodes that choose none, whatever their hardware type.
+    pub default_vendor_interface: Option<String>,
+}
+
+impl Default for DriverConfig {
+    fn default() -> Self {
+        let list = |name: &str| vec![name.to_owned()];
+        Self {
+            enabled_hardware_types: vec!["ipmi".to_owned(), "redfish".to_owned()],
+            enabled_bios_interfaces: list("no-bios"),
+            enabled_boot_interfaces: list("noop"),
+            enabled_console_interfaces: list("no-console"),
+            enabled_deploy_interfaces: list("noop"),
+            enabled_firmware_interfaces: list("no-firmware"),
+            enabled_inspect_interfaces: list("no-inspect"),
+            enabled_management_interfaces: Vec::new(),
+            enabled_network_interfaces: list("noop"),
+            enabled_power_interfaces: Vec::new(),
+            enabled_raid_interfaces: list("no-raid"),
+            enabled_rescue_interfaces: list("no-rescue"),
+            enabled_storage_interfaces: list("noop"),
+            enabled_vendor_interfaces: list("no-vendor"),
+            default_bios_interface: None,
+            default_boot_interface: None,
+            default_console_interface: None,
+            default_deploy_interface: None,
+            default_firmware_interface: None,
+            default_inspect_interface: None,
+            default_management_interface: None,
+            default_network_interface: None,
+            default_power_interface: None,
+            default_raid_interface: None,
+            default_rescue_interface: None,
+            default_storage_interface: Some("noop".to_owned()),
+            default_vendor_interface: None,
+        }
+    }
+}
+
+impl DriverConfig {
+    /// `enabled_<kind>_interfaces`, as configured.
+    #[must_use]
+    pub fn enabled(&self, kind: InterfaceType) -> &[String] {
+        match kind {
+            InterfaceType::Boot => &self.enabled_boot_interfaces,
+            InterfaceType::Deploy => &self.enabled_deploy_interfaces,
+            InterfaceType::Management => &self.enabled_management_interfaces,
+            InterfaceType::Network => &self.enabled_network_interfaces,
+            InterfaceType::Power => &self.enabled_power_interfaces,
+            InterfaceType::Bios => &self.enabled_bios_interfaces,
+            InterfaceType::Console => &self.enabled_console_interfaces,
+            InterfaceType::Firmware => &self.enabled_firmware_interfaces,
+            InterfaceType::Inspect => &self.enabled_inspect_interfaces,
+            InterfaceType::Raid => &self.enabled_raid_interfaces,
+            InterfaceType::Rescue => &self.enabled_rescue_interfaces,
+            InterfaceType::Storage => &self.enabled_storage_interfaces,
+            InterfaceType::Vendor => &self.enabled_vendor_interfaces,
+        }
+    }
+
+    /// `default_<kind>_interface`, as configured.
+    #[must_use]
+    pub fn default(&self, kind: InterfaceType) -> Option<&str> {
+        match kind {
+            InterfaceType::Boot => &self.default_boot_interface,
+            InterfaceType::Deploy => &self.default_deploy_interface,
+            InterfaceType::Management => &self.default_management_interface,
+            InterfaceType::Network => &self.default_network_interface,
+            InterfaceType::Power => &self.default_power_interface,
+            InterfaceType::Bios => &self.default_bios_interface,
+            InterfaceType::Console => &self.default_console_interface,
+            InterfaceType::Firmware => &self.default_firmware_interface,
+            InterfaceType::Inspect => &self.default_inspect_interface,
+            InterfaceType::Raid => &self.default_raid_interface,
+            InterfaceType::Rescue => &self.default_rescue_interface,
+            InterfaceType::Storage => &self.default_storage_interface,
+            InterfaceType::Vendor => &self.default_vendor_interface,
+        }
+        .as_deref()
+    }
+}
+
+/// How a conductor works: the table `[conductor]`. Times are in seconds.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConductorConfig {
+    /// Name of this conductor and tag of its locks; the host's name when empty.
+    pub host: String,
+    /// Group of nodes this conductor may own; empty for the default group.
+    pub conductor_group: String,
+    /// How often a busy node is tried before `NodeLocked`.
+    pub node_locked_retry_attempts: u32,
+    /// Seconds between two tries.
+    pub node_locked_retry_interval: f64,
+    /// Jobs that may run at once.
+    pub workers_pool_size: usize,
+    /// Percentage of them kept for requests when periodic work has taken the rest, 0 to 50.
+    pub reserved_workers_pool_percentage: usize,
+    /// Seconds a machine has to reach a power state.
+    pub power_state_change_timeout: u64,
+    /// Seconds a machine has to switch itself off when asked.
+    pub soft_power_off_timeout: u64,
+    /// Seconds any other call of a driver may take.
+    pub driver_call_timeout: u64,
+    /// Whether nodes in `available` may be deleted.
+    pub allow_deleting_available_nodes: bool,
+    /// Seconds without a heartbeat after which a conductor counts as dead.
+    pub heartbeat_timeout: u64,
+    /// Seconds between two heartbeats.
+    pub heartbeat_interval: u64,
+    /// Seconds that running work has to end when the conductor stops.
+    pub graceful_shutdown_timeout: u64,
+}
+
+impl Default for ConductorConfig {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            conductor_group: String::new(),
+            node_locked_retry_attempts: 3,
+            node_locked_retry_interval: 1.0,
+            workers_pool_size: 300,
+            reserved_workers_pool_percentage: 5,
+            power_state_change_timeout: 60,
+            soft_power_off_timeout: 600,
+            driver_call_timeout: 120,
+            allow_deleting_available_nodes: true,
+            heartbeat_timeout: 60,
+            heartbeat_interval: 10,
+            graceful_shutdown_timeout: 60,
+        }
+    }
+}
+
+impl ConductorConfig {
+    /// Pause between two tries of a lock; a number that is none counts as no pause.
+    #[must_use]
+    pub fn lock_interval(&self) -> Duration {
+        Duration::try_from_secs_f64(self.node_locked_retry_interval).unwrap_or_default()
+    }
+}

@@ -1,0 +1,110 @@
+//! The one caller of driver methods: always with a deadline, a span and a task.
+//!
+//! **Invariant:** no other module calls an interface.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use farrier_host::{CallOptions, Interface};
+use farrier_sdk::error::DriverError;
+use farrier_sdk::glue::Caller;
+use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::management::ManagementClient;
+use farrier_sdk::interface::power::PowerClient;
+use tracing::{Level, span};
+use uuid::Uuid;
+
+use crate::access::TaskAccess;
+use crate::error::ConductorError;
+use crate::task::{Core, ExclusiveTask, SharedTask};
+
+/// Carries the calls of one task to one slot of its driver.
+#[derive(Debug, Clone)]
+pub(crate) struct DriverCaller {
+    interface: Arc<Interface>,
+    access: TaskAccess,
+    node: Uuid,
+    hardware_type: String,
+    timeout: Duration,
+}
+
+impl DriverCaller {
+    /// The same with another limit.
+    pub(crate) fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Names the slot in an error.
+    pub(crate) fn failed(
+        &self,
+        operation: &'static str,
+    ) -> impl FnOnce(DriverError) -> ConductorError + use<> {
+        let (node, kind, name) = (self.node, self.interface.kind(), self.interface.name().to_owned());
+        move |source| ConductorError::Driver { node, kind, name, operation, source }
+    }
+}
+
+impl Caller for DriverCaller {
+    async fn call(&self, method: &'static str, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
+        let span = span!(
+            Level::INFO,
+            "call",
+            node = %self.node,
+            hardware_type = self.hardware_type,
+            interface = %self.interface.kind(),
+            implementation = self.interface.name(),
+            method,
+        );
+        let options = CallOptions { timeout: Some(self.timeout), span, ..CallOptions::default() };
+        self.interface.call(method, arguments, Arc::new(self.access.clone()), &options).await
+    }
+}
+
+impl Core {
+    /// Reaches one slot of the driver.
+    fn caller(&mut self, kind: InterfaceType, exclusive: bool) -> Result<DriverCaller, ConductorError> {
+        self.check_released()?;
+        self.load_driver()?;
+        let driver = self.driver.clone().ok_or(ConductorError::Released { node: self.node.uuid })?;
+        let access = self.access.get_or_insert_with(|| {
+            TaskAccess::new(Arc::clone(&self.shared), driver.clone(), self.node.clone(), exclusive)
+        });
+        Ok(DriverCaller {
+            interface: Arc::clone(driver.interface(kind)),
+            access: access.clone(),
+            node: self.node.uuid,
+            hardware_type: driver.hardware_type,
+            timeout: self.shared.call_timeout(),
+        })
+    }
+}
+
+impl SharedTask {
+    /// Reaches one slot of the driver, for methods that change nothing.
+    pub(crate) fn caller(&mut self, kind: InterfaceType) -> Result<DriverCaller, ConductorError> {
+        self.core_mut().caller(kind, false)
+    }
+
+    /// The management interface, for methods that change nothing.
+    pub(crate) fn management(&mut self) -> Result<ManagementClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Management).map(ManagementClient)
+    }
+}
+
+impl ExclusiveTask {
+    /// Reaches one slot of the driver.
+    pub(crate) fn caller(&mut self, kind: InterfaceType) -> Result<DriverCaller, ConductorError> {
+        self.core_mut().caller(kind, true)
+    }
+
+    /// The power interface.
+    pub(crate) fn power(&mut self) -> Result<PowerClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Power).map(PowerClient)
+    }
+
+    /// The management interface.
+    pub(crate) fn management(&mut self) -> Result<ManagementClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Management).map(ManagementClient)
+    }
+}

@@ -1,0 +1,150 @@
+//! What can go wrong in the conductor.
+
+use farrier_model::node::{InvalidIdentity, NodeName};
+use farrier_model::power::PowerRefusal;
+use farrier_model::provision::ProvisionState;
+use farrier_model::provision::machine::InvalidState;
+use farrier_sdk::error::DriverError;
+use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::power::PowerState;
+use farrier_store::StoreError;
+use uuid::Uuid;
+
+use crate::registry::RegistryError;
+
+/// A request could not be met, or work on a node failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ConductorError {
+    /// The store refused: `NodeNotFound`, `NodeLocked`, duplicates and the rest.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The driver could not be had.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The text names no node.
+    #[error(transparent)]
+    InvalidIdentity(#[from] InvalidIdentity),
+    /// The state machine has no such move. Ironic's `InvalidState`.
+    #[error(transparent)]
+    InvalidState(#[from] InvalidState),
+    /// The node does not allow the power request.
+    #[error("node {node}: {source}")]
+    PowerRefused {
+        /// The node.
+        node: Uuid,
+        /// Why not.
+        source: PowerRefusal,
+    },
+    /// Every worker is busy. Ironic's `NoFreeConductorWorker`.
+    #[error("all {size} workers of this conductor are busy, try again later")]
+    NoFreeConductorWorker {
+        /// How many there are.
+        size: usize,
+    },
+    /// The driver was asked and failed.
+    #[error("{operation} failed on node {node} through {kind} interface `{name}`")]
+    Driver {
+        /// The node.
+        node: Uuid,
+        /// The interface type.
+        kind: InterfaceType,
+        /// The implementation.
+        name: String,
+        /// Ironic's name of the method.
+        operation: &'static str,
+        /// What the driver said.
+        #[source]
+        source: DriverError,
+    },
+    /// The machine cannot be asked for this. Ironic's `InvalidParameterValue`.
+    #[error("node {node} does not support `{request}`, supported are {supported}")]
+    PowerStateUnsupported {
+        /// The node.
+        node: Uuid,
+        /// What was asked for.
+        request: PowerState,
+        /// What the implementation supports.
+        supported: String,
+    },
+    /// The node is in the wrong state for the request. Ironic's `InvalidState`.
+    #[error("node {node} can not {what} in state `{state}`")]
+    WrongState {
+        /// The node.
+        node: Uuid,
+        /// What was asked for, as in `be deleted`.
+        what: &'static str,
+        /// The state it is in.
+        state: ProvisionState,
+    },
+    /// Something else is going on with the node, so it cannot be changed. Ironic answers 409.
+    #[error("node {node} can not be updated while a state transition is in progress")]
+    InTransition {
+        /// The node.
+        node: Uuid,
+    },
+    /// The node carries an instance. Ironic's `NodeAssociated`.
+    #[error("node {node} is associated with instance {instance}")]
+    NodeAssociated {
+        /// The node.
+        node: Uuid,
+        /// The instance.
+        instance: Uuid,
+    },
+    /// The node is protected. Ironic's `NodeProtected`.
+    #[error("node {node} is protected: it can not be {what}")]
+    NodeProtected {
+        /// The node.
+        node: Uuid,
+        /// What was asked for, as in `deleted`.
+        what: &'static str,
+    },
+    /// A value of the request is not acceptable. Ironic's `InvalidParameterValue`.
+    #[error("{message}")]
+    InvalidParameter {
+        /// Which, and what is allowed.
+        message: String,
+    },
+    /// What is asked for would contradict what is there. Ironic's `Conflict`.
+    #[error("{message}")]
+    Conflict {
+        /// What contradicts what.
+        message: String,
+    },
+    /// There is no such node; by what a client called it.
+    #[error("node `{name}` could not be found")]
+    NodeNotFound {
+        /// How it was named.
+        name: NodeName,
+    },
+    /// The task was released before: a lazy load failed, or its scope ended.
+    #[error("the task on node {node} has been released")]
+    Released {
+        /// The node.
+        node: Uuid,
+    },
+    /// The options contradict each other. Ironic's `IncorrectConfiguration`.
+    #[error("configuration of the conductor is not valid: {reason}")]
+    IncorrectConfiguration {
+        /// Which option, and why.
+        reason: String,
+    },
+}
+
+impl ConductorError {
+    /// Whether somebody else holds the node's lock.
+    #[must_use]
+    pub fn is_node_locked(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NodeLocked { .. }))
+    }
+
+    /// Whether the node is gone.
+    #[must_use]
+    pub fn is_node_not_found(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NodeNotFound { .. }) | Self::NodeNotFound { .. })
+    }
+
+    /// A value of a request that is not acceptable.
+    pub fn invalid_parameter(message: impl Into<String>) -> Self {
+        Self::InvalidParameter { message: message.into() }
+    }
+}

@@ -1,0 +1,4 @@
+//! What the conductor does with a node, one module per operation.
+
+pub(crate) mod power;
+pub(crate) mod validate;

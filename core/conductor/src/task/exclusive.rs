@@ -1,0 +1,383 @@
+//! Tasks that hold the lock.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use farrier_model::node::{Node, NodeId};
+use farrier_model::port::Port;
+use farrier_model::portgroup::Portgroup;
+use farrier_model::provision::machine::Machine;
+use farrier_model::volume::{VolumeConnector, VolumeTarget};
+use farrier_store::StoreError;
+use tokio::runtime::Handle;
+use tracing::{debug, error};
+use uuid::Uuid;
+
+use super::event::Pending;
+use super::job::{Job, SpawnErrorHook, run_job};
+use super::{Acquire, Core, RequestContext, Shared, SharedTask};
+use crate::error::ConductorError;
+use crate::lock::{self, GateGuard};
+use crate::registry::Driver;
+
+/// A node held by this conductor for one purpose.
+///
+/// End it with [`finish`](Self::finish). A task that is dropped instead gives the lock back in the background
+/// and starts no job.
+pub struct ExclusiveTask {
+    /// Taken when the task turns into something else.
+    core: Option<Core>,
+    lock: Option<HeldLock>,
+    pub(super) job: Option<Job>,
+    pub(super) hook: Option<SpawnErrorHook>,
+    pub(super) pending: Option<Pending>,
+}
+
+impl std::fmt::Debug for ExclusiveTask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExclusiveTask")
+            .field("core", &self.core)
+            .field("lock", &self.lock)
+            .field("job", &self.job)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The lock itself. Dropping it gives it back in the background.
+#[derive(Debug)]
+struct HeldLock {
+    shared: Arc<Shared>,
+    node: NodeId,
+    uuid: Uuid,
+    since: Instant,
+    runtime: Handle,
+    /// Gives the place at the head of the queue to the next waiter, after the lock is free.
+    gate: Option<GateGuard>,
+}
+
+impl HeldLock {
+    /// Gives the lock back.
+    async fn release(mut self) -> Result<(), ConductorError> {
+        let gate = self.gate.take();
+        let released = self.shared.store.node_release(self.node, &self.shared.host).await;
+        drop(gate);
+        debug!(node = %self.uuid, elapsed_ms = %self.since.elapsed().as_millis(), "node was locked");
+        match released {
+            // The node was deleted under the lock: nothing is left to release.
+            Ok(()) | Err(StoreError::NodeNotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // Without the gate `release` is under way, and the store finishes it whoever waits.
+        let Some(gate) = self.gate.take() else { return };
+        let lock = Self {
+            shared: Arc::clone(&self.shared),
+            node: self.node,
+            uuid: self.uuid,
+            since: self.since,
+            runtime: self.runtime.clone(),
+            gate: Some(gate),
+        };
+        let _entered = self.runtime.enter();
+        self.shared.workers.spawn_cleanup(async move {
+            let node = lock.uuid;
+            if let Err(error) = lock.release().await {
+                error!(%node, %error, "the lock of a dropped task could not be released");
+            }
+        });
+    }
+}
+
+impl ExclusiveTask {
+    pub(super) async fn acquire(
+        shared: Arc<Shared>,
+        node: &Node,
+        acquire: Acquire,
+    ) -> Result<Self, ConductorError> {
+        let core = Core::new(shared, node.clone(), acquire)?;
+        Self::upgrade(core).await.map_err(|(_, error)| error)
+    }
+
+    /// Takes the lock, then binds the node, then loads the driver; gives the lock back when one of them fails.
+    pub(super) async fn upgrade(mut core: Core) -> Result<Self, (Box<Core>, ConductorError)> {
+        let (shared, policy) = (Arc::clone(&core.shared), core.policy());
+        let purpose = core.acquire.purpose.clone();
+        let locked =
+            lock::lock(&shared.store, &shared.gates, &core.node, &shared.host, &purpose, policy).await;
+        let (node, gate) = match locked {
+            Ok(locked) => locked,
+            Err(error) => return Err((Box::new(core), error)),
+        };
+        let lock = HeldLock {
+            shared,
+            node: node.id,
+            uuid: node.uuid,
+            since: Instant::now(),
+            runtime: Handle::current(),
+            gate: Some(gate),
+        };
+        let mut bound = core.bind(node);
+        if bound.is_ok() && core.acquire.load_driver {
+            bound = core.load_driver();
+        }
+        if let Err(error) = bound {
+            if let Err(release) = lock.release().await {
+                error!(node = %core.node.uuid, error = %release, "lock could not be released");
+            }
+            return Err((Box::new(core), error));
+        }
+        Ok(Self { core: Some(core), lock: Some(lock), job: None, hook: None, pending: None })
+    }
+
+    #[expect(clippy::expect_used, reason = "the core is taken only by methods that consume the task")]
+    pub(crate) fn core(&self) -> &Core {
+        self.core.as_ref().expect("the task was not consumed")
+    }
+
+    #[expect(clippy::expect_used, reason = "the core is taken only by methods that consume the task")]
+    pub(crate) fn core_mut(&mut self) -> &mut Core {
+        self.core.as_mut().expect("the task was not consumed")
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.core().shared
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.core().node
+    }
+
+    /// The node, to be changed; [`save`](Self::save) writes it.
+    #[must_use]
+    pub fn node_mut(&mut self) -> &mut Node {
+        &mut self.core_mut().node
+    }
+
+    /// Who asked.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        &self.core().acquire.context
+    }
+
+    /// What for.
+    #[must_use]
+    pub fn purpose(&self) -> &str {
+        &self.core().acquire.purpose
+    }
+
+    /// The driver, if it was asked for.
+    #[must_use]
+    pub fn driver(&self) -> Option<&Driver> {
+        self.core().driver.as_ref()
+    }
+
+    /// Assembles the driver if that was not done before.
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry.
+    pub fn load_driver(&mut self) -> Result<(), ConductorError> {
+        self.core_mut().load_driver()
+    }
+
+    /// Where the node is and where it is going.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.core().machine
+    }
+
+    pub(super) fn machine_mut(&mut self) -> &mut Machine {
+        &mut self.core_mut().machine
+    }
+
+    /// Whether the lock is still ours.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.lock.is_none()
+    }
+
+    /// Writes what was changed on the node.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store; [`ConductorError::Released`].
+    pub async fn save(&mut self) -> Result<(), ConductorError> {
+        let core = self.core_mut();
+        core.check_released()?;
+        if let Some((revision, info)) = core.access.as_ref().and_then(super::TaskAccess::take_saved) {
+            adopt_internal_info(core, revision, &info);
+        }
+        let mut saved = core.shared.store.node_update(&core.stored, &core.node).await?;
+        if core.driver.is_some() {
+            saved.interfaces = core.node.interfaces.clone();
+        }
+        core.stored = saved.clone();
+        core.node = saved;
+        core.access = None;
+        Ok(())
+    }
+
+    /// Forgets that the node exists, so that nothing is released: it was deleted under the lock.
+    pub(crate) fn node_destroyed(&mut self) {
+        if let Some(mut lock) = self.lock.take() {
+            lock.gate = None;
+        }
+        self.core_mut().released = true;
+    }
+
+    /// The node's ports, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the lock is given back.
+    pub async fn ports(&mut self) -> Result<&[Port], ConductorError> {
+        let loaded = self.core_mut().load_ports().await;
+        self.keep_or_release(loaded).await?;
+        Ok(self.core().resources.ports.as_deref().unwrap_or_default())
+    }
+
+    /// The node's port groups, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the lock is given back.
+    pub async fn portgroups(&mut self) -> Result<&[Portgroup], ConductorError> {
+        let loaded = self.core_mut().load_portgroups().await;
+        self.keep_or_release(loaded).await?;
+        Ok(self.core().resources.portgroups.as_deref().unwrap_or_default())
+    }
+
+    /// The node's volume connectors, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the lock is given back.
+    pub async fn volume_connectors(&mut self) -> Result<&[VolumeConnector], ConductorError> {
+        let loaded = self.core_mut().load_volume_connectors().await;
+        self.keep_or_release(loaded).await?;
+        Ok(self.core().resources.volume_connectors.as_deref().unwrap_or_default())
+    }
+
+    /// The node's volume targets, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the lock is given back.
+    pub async fn volume_targets(&mut self) -> Result<&[VolumeTarget], ConductorError> {
+        let loaded = self.core_mut().load_volume_targets().await;
+        self.keep_or_release(loaded).await?;
+        Ok(self.core().resources.volume_targets.as_deref().unwrap_or_default())
+    }
+
+    async fn keep_or_release(&mut self, loaded: Result<(), ConductorError>) -> Result<(), ConductorError> {
+        if loaded.is_err()
+            && let Err(error) = self.release().await
+        {
+            error!(node = %self.node().uuid, %error, "lock could not be released");
+        }
+        loaded
+    }
+
+    /// Remembers a job for the end of the scope; a second one replaces the first.
+    pub fn spawn_after(&mut self, job: Job) {
+        self.job = Some(job);
+    }
+
+    /// Remembers what to do if the job cannot be started.
+    pub fn set_spawn_error_hook(&mut self, hook: SpawnErrorHook) {
+        self.hook = Some(hook);
+    }
+
+    /// Gives the lock back now; harmless when that was done before.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, when the lock was no longer ours.
+    pub async fn release(&mut self) -> Result<(), ConductorError> {
+        self.core_mut().released = true;
+        match self.lock.take() {
+            Some(lock) => lock.release().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives the lock up and keeps looking. What was not saved is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ConductorError::Released`]; those of the store.
+    pub async fn downgrade(mut self) -> Result<SharedTask, ConductorError> {
+        self.core().check_released()?;
+        self.release().await?;
+        let Some(mut core) = self.core.take() else {
+            return Err(ConductorError::Released { node: Uuid::nil() });
+        };
+        let node = core.shared.store.node_get(core.node.id).await?;
+        core.bind(node)?;
+        core.released = false;
+        Ok(SharedTask::from_core(core))
+    }
+
+    /// Ends the scope well: starts the job if there is one, which then has the lock; gives the lock back otherwise.
+    ///
+    /// # Errors
+    ///
+    /// - [`ConductorError::NoFreeConductorWorker`]: the hook has run, the lock is given back, no job runs.
+    /// - Those of the store.
+    pub async fn finish(mut self) -> Result<(), ConductorError> {
+        let Some(job) = self.job.take() else { return self.release().await };
+        let permit = match self.shared().workers.acquire() {
+            Ok(permit) => permit,
+            Err(error) => {
+                self.spawn_failed(&error).await;
+                return Err(error);
+            }
+        };
+        // Published before the job can publish anything of its own.
+        self.publish_pending();
+        let workers = self.shared().workers.clone();
+        workers.spawn(permit, run_job(self, job));
+        Ok(())
+    }
+
+    /// Ends the scope after an error of its body: no job is started, the lock is given back.
+    pub async fn abandon(mut self) {
+        self.job = None;
+        if let Err(error) = self.release().await {
+            error!(node = %self.node().uuid, %error, "lock could not be released");
+        }
+    }
+
+    async fn spawn_failed(&mut self, error: &ConductorError) {
+        if let Some(hook) = self.hook.take()
+            && let Err(failure) = hook(error, self).await
+        {
+            tracing::warn!(node = %self.node().uuid, error = %failure, "the hook for a job that did not start failed");
+        }
+        if let Err(error) = self.release().await {
+            error!(node = %self.node().uuid, %error, "lock could not be released");
+        }
+    }
+}
+
+/// Takes over what a driver saved meanwhile; changes of our own to other members stay.
+fn adopt_internal_info(core: &mut Core, revision: i64, saved: &farrier_model::node::Fields) {
+    let before = std::mem::replace(&mut core.stored.driver_internal_info, saved.clone());
+    let ours = std::mem::replace(&mut core.node.driver_internal_info, saved.clone());
+    for (key, value) in &ours {
+        if before.get(key) != Some(value) {
+            core.node.driver_internal_info.insert(key.clone(), value.clone());
+        }
+    }
+    for key in before.keys().filter(|key| !ours.contains_key(*key)) {
+        core.node.driver_internal_info.remove(key);
+    }
+    core.stored.driver_internal_info_revision = revision;
+    core.node.driver_internal_info_revision = revision;
+}

@@ -1,0 +1,124 @@
+//! Tasks without the lock.
+
+use farrier_model::node::Node;
+use farrier_model::port::Port;
+use farrier_model::portgroup::Portgroup;
+use farrier_model::provision::machine::Machine;
+use farrier_model::volume::{VolumeConnector, VolumeTarget};
+
+use super::{Acquire, Core, ExclusiveTask, RequestContext};
+use crate::error::ConductorError;
+use crate::registry::Driver;
+
+/// A look at one node: takes no lock, changes nothing.
+#[derive(Debug)]
+pub struct SharedTask {
+    core: Core,
+}
+
+impl SharedTask {
+    pub(super) fn new(mut core: Core) -> Result<Self, ConductorError> {
+        if core.acquire.load_driver {
+            core.load_driver()?;
+        }
+        Ok(Self { core })
+    }
+
+    pub(super) fn from_core(core: Core) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn core_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.core.node
+    }
+
+    /// Who asked.
+    #[must_use]
+    pub fn context(&self) -> &RequestContext {
+        &self.core.acquire.context
+    }
+
+    /// What for.
+    #[must_use]
+    pub fn purpose(&self) -> &str {
+        &self.core.acquire.purpose
+    }
+
+    /// The driver, if it was asked for.
+    #[must_use]
+    pub fn driver(&self) -> Option<&Driver> {
+        self.core.driver.as_ref()
+    }
+
+    /// Where the node is and where it is going.
+    #[must_use]
+    pub fn machine(&self) -> &Machine {
+        &self.core.machine
+    }
+
+    /// The node's ports, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the task is released.
+    pub async fn ports(&mut self) -> Result<&[Port], ConductorError> {
+        let loaded = self.core.load_ports().await;
+        self.core.released |= loaded.is_err();
+        loaded.map(|()| self.core.resources.ports.as_deref().unwrap_or_default())
+    }
+
+    /// The node's port groups, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the task is released.
+    pub async fn portgroups(&mut self) -> Result<&[Portgroup], ConductorError> {
+        let loaded = self.core.load_portgroups().await;
+        self.core.released |= loaded.is_err();
+        loaded.map(|()| self.core.resources.portgroups.as_deref().unwrap_or_default())
+    }
+
+    /// The node's volume connectors, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the task is released.
+    pub async fn volume_connectors(&mut self) -> Result<&[VolumeConnector], ConductorError> {
+        let loaded = self.core.load_volume_connectors().await;
+        self.core.released |= loaded.is_err();
+        loaded.map(|()| self.core.resources.volume_connectors.as_deref().unwrap_or_default())
+    }
+
+    /// The node's volume targets, loaded once.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, after which the task is released.
+    pub async fn volume_targets(&mut self) -> Result<&[VolumeTarget], ConductorError> {
+        let loaded = self.core.load_volume_targets().await;
+        self.core.released |= loaded.is_err();
+        loaded.map(|()| self.core.resources.volume_targets.as_deref().unwrap_or_default())
+    }
+
+    /// Takes the lock. The node is read anew, the driver stays.
+    ///
+    /// `change` sets another purpose or patience first, which stays also when this fails.
+    ///
+    /// # Errors
+    ///
+    /// `NodeLocked` and kin, with the task as it was.
+    #[expect(clippy::result_large_err, reason = "the task is handed back")]
+    pub async fn upgrade(
+        mut self,
+        change: impl FnOnce(&mut Acquire),
+    ) -> Result<ExclusiveTask, (Self, ConductorError)> {
+        change(&mut self.core.acquire);
+        ExclusiveTask::upgrade(self.core).await.map_err(|(core, error)| (Self { core: *core }, error))
+    }
+}
