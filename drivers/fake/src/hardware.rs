@@ -36,8 +36,8 @@ export_plugin! {
     ],
     hardware: {
         "fake-hardware" => {
-            boot: ["fake"],
-            deploy: ["fake"],
+            boot: ["fake", "noop"],
+            deploy: ["fake", "noop"],
             management: ["fake"],
             network: ["noop"],
             power: ["fake"],

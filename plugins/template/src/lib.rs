@@ -28,13 +28,12 @@ export_plugin! {
         TemplateManagement = TemplateManagement::new,
     ],
     hardware: {
-        // Best first. What this plugin lacks comes from Farrier itself or from other plugins.
+        // Best first. Interface types that are not listed are those every machine can do without.
         "template" => {
             power: ["template"],
             management: ["template", "noop"],
-            boot: ["ipxe", "pxe", "noop"],
-            deploy: ["direct", "noop"],
-            network: ["noop"],
+            boot: ["noop"],
+            deploy: ["noop"],
         },
     },
 }
