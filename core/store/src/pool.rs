@@ -86,11 +86,13 @@ impl Pools {
     /// On PostgreSQL the migrator takes a lock for that. On SQLite it takes none, so everything happens in one
     /// transaction.
     pub(crate) async fn migrate(&self, migrator: &Migrator) -> Result<(), MigrateError> {
+        // `Migrator::run` says the same more politely, but makes a future that cannot be sent between threads.
         if !self.dialect.has_one_writer() {
-            return migrator.run(&self.writer).await;
+            let mut connection = self.writer.acquire().await?;
+            return migrator.run_direct(None, &mut *connection, false).await;
         }
         let mut transaction = self.writer.begin_with(self.dialect.begin()).await?;
-        migrator.run(&mut *transaction).await?;
+        migrator.run_direct(None, &mut *transaction, false).await?;
         transaction.commit().await.map_err(MigrateError::from)
     }
 
