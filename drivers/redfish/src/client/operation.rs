@@ -1,0 +1,283 @@
+//! What one call of the conductor asks of a BMC.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{ETAG, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::Scope;
+use super::address::canonical;
+use super::error::{Asked, Failure, RedfishError, Result};
+use super::etag::{Next, Tagging};
+use super::message::Severity;
+use super::pool::Lease;
+use super::transport::{Answer, Outgoing};
+use crate::resource::root::Root;
+use crate::resource::{self, text};
+
+/// One call of the conductor on one BMC: a limit in time, and what was read so far.
+///
+/// Dropping it stops it wherever it waits.
+#[derive(Debug)]
+pub struct Operation {
+    lease: Lease,
+    scope: Scope,
+    /// When the conductor ends the call, whatever limit a part of it has.
+    call_ends: Option<Instant>,
+    /// This operation does without a session, because the BMC has none to spare.
+    basic_only: AtomicBool,
+    /// Tags of what was read, by path.
+    tags: Mutex<HashMap<String, Option<String>>>,
+}
+
+impl Operation {
+    pub(super) fn new(
+        lease: Lease,
+        operation: &'static str,
+        limit: Duration,
+        call_ends: Option<Instant>,
+    ) -> Self {
+        let now = Instant::now();
+        let deadline = call_ends.map_or(now + limit, |end| end.min(now + limit));
+        let limit = deadline.saturating_duration_since(now);
+        let scope = Scope { operation, deadline, limit };
+        Self { lease, scope, call_ends, basic_only: AtomicBool::new(false), tags: Mutex::default() }
+    }
+
+    /// The same operation with a limit of its own from now on, for one of its parts.
+    #[must_use]
+    pub fn part(&self, limit: Duration) -> Self {
+        Self::new(self.lease.clone(), self.scope.operation, limit, self.call_ends)
+    }
+
+    /// What the conductor wants.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.scope.operation
+    }
+
+    /// What is left of its time.
+    #[must_use]
+    pub fn time_left(&self) -> Duration {
+        self.scope.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// How long one request may take that is answered at all.
+    #[must_use]
+    pub fn request_time(&self) -> Duration {
+        let patience = self.lease.tuning.patience;
+        patience.connect + patience.read
+    }
+
+    /// First pause between two looks at something that changes.
+    #[must_use]
+    pub fn poll_interval(&self) -> Duration {
+        self.lease.tuning.poll_interval
+    }
+
+    /// Waits, at most until the end of the operation.
+    pub async fn pause(&self, pause: Duration) {
+        sleep(pause.min(self.time_left())).await;
+    }
+
+    /// Reads a resource.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Status`] and its kin for an answer other than 2xx, [`Failure::Unexpected`] for a body that is
+    /// no JSON object, and those of the connection.
+    pub async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let answer = self.fetch(path).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(Method::GET, path, &answer));
+        }
+        let read = resource::read(&answer.body);
+        read.map_err(|reason| self.unexpected(Method::GET, path, reason))
+    }
+
+    /// Reads a resource that may be missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), without those of a resource that is not there.
+    pub async fn read_optional<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        match self.read(path).await {
+            Ok(resource) => Ok(Some(resource)),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The root of the service, read once in a client's life.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn root(&self) -> Result<Arc<Root>> {
+        if let Some(root) = self.lease.known_root() {
+            return Ok(root);
+        }
+        let root = self.read(self.lease.account.address.prefix()).await?;
+        Ok(self.lease.remember_root(root))
+    }
+
+    /// Changes properties of a resource; waits until it is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read); [`Failure::Failed`] when the BMC accepted it and then failed.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<()> {
+        let answer = self.tagged(Method::PATCH, path, Some(body)).await?;
+        self.settle(Method::PATCH, path, &answer).await
+    }
+
+    /// Deletes a resource; waits until it is done.
+    ///
+    /// # Errors
+    ///
+    /// As [`patch`](Self::patch).
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        let answer = self.tagged(Method::DELETE, path, None).await?;
+        self.settle(Method::DELETE, path, &answer).await
+    }
+
+    /// Asks for an action; does not wait for work that goes on after the answer.
+    ///
+    /// Never sends it again when it may have arrived: see
+    /// [`is_outcome_unknown`](RedfishError::is_outcome_unknown).
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn act(&self, target: &str, body: &Value) -> Result<Answer> {
+        let body = Some(body.to_string().into_bytes());
+        let answer = self.send(&Outgoing { body, ..Outgoing::new(Method::POST, target.to_owned()) }).await?;
+        self.accepted(Method::POST, target, answer)
+    }
+
+    /// A link the BMC gave, as far as it may be followed.
+    #[must_use]
+    pub fn link(&self, link: &str) -> Option<String> {
+        self.lease.account.address.link(link)
+    }
+
+    /// An error of this operation about a request.
+    #[must_use]
+    pub fn error(&self, method: Method, path: &str, failure: Failure) -> RedfishError {
+        RedfishError::new(self.lease.asked(&self.scope, method, path), failure)
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Answer> {
+        self.lease.client().send(outgoing, &self.scope, &self.basic_only).await
+    }
+
+    /// GET with any status; notes the tag.
+    pub(super) async fn fetch(&self, path: &str) -> Result<Answer> {
+        let answer = self.send(&Outgoing::new(Method::GET, path.to_owned())).await?;
+        if answer.status.is_success() {
+            self.note_tag(path, tag_of(&answer));
+        } else if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            self.lease.known().forget(path);
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn asked(&self, method: Method, path: &str) -> Asked {
+        self.lease.asked(&self.scope, method, path)
+    }
+
+    pub(super) fn unexpected(&self, method: Method, path: &str, reason: String) -> RedfishError {
+        let request = self.asked(method.clone(), path).to_string();
+        self.error(method, path, Failure::Unexpected { request, reason })
+    }
+
+    fn refused(&self, method: Method, path: &str, answer: &Answer) -> RedfishError {
+        self.lease.status_error(self.asked(method, path), answer)
+    }
+
+    /// A write's answer, if it is a good one: a good status with a bad message is none.
+    fn accepted(&self, method: Method, path: &str, answer: Answer) -> Result<Answer> {
+        let bad = |messages: &super::message::Messages| {
+            messages.worst().is_some_and(|worst| worst.severity == Severity::Critical)
+        };
+        if answer.status.is_success() && !bad(&answer.messages()) {
+            Ok(answer)
+        } else {
+            Err(self.refused(method, path, &answer))
+        }
+    }
+
+    async fn tagged(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let tag = match self.noted_tag(path) {
+            Some(tag) => tag,
+            None => self.fetch_tag(path).await?,
+        };
+        let client = self.lease.client();
+        let mut tagging = Tagging::new(tag, client.known().tag_form);
+        let body = body.map(|body| body.to_string().into_bytes());
+        loop {
+            let if_match = tagging.header().and_then(|header| HeaderValue::from_str(&header).ok());
+            let base = Outgoing::new(method.clone(), path.to_owned());
+            let answer = self.send(&Outgoing { body: body.clone(), if_match, ..base }).await?;
+            let status = answer.status;
+            let done = tagging.judge(status) == Next::Done
+                || !tagging.refreshed(status, self.fetch_tag(path).await?);
+            if done {
+                if status.is_success() && tagging.was_refused() {
+                    client.known().tag_form = tagging.form();
+                }
+                // What was written has another tag now.
+                self.forget_tag(path);
+                return self.accepted(method, path, answer);
+            }
+        }
+    }
+
+    /// Reads a resource for its tag; one that cannot be read has none.
+    async fn fetch_tag(&self, path: &str) -> Result<Option<String>> {
+        let answer = self.fetch(path).await?;
+        Ok(if answer.status.is_success() { tag_of(&answer) } else { None })
+    }
+
+    fn note_tag(&self, path: &str, tag: Option<String>) {
+        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.insert(canonical(path).to_owned(), tag);
+    }
+
+    fn noted_tag(&self, path: &str) -> Option<Option<String>> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner).get(canonical(path)).cloned()
+    }
+
+    fn forget_tag(&self, path: &str) {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner).remove(canonical(path));
+    }
+}
+
+/// The tag of a header, else the one in the body.
+fn tag_of(answer: &Answer) -> Option<String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Tagged {
+        #[serde(rename = "@odata.etag", deserialize_with = "text")]
+        etag: Option<String>,
+    }
+
+    if let Some(tag) = answer.headers.get(ETAG) {
+        return tag.to_str().ok().map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
+    }
+    let named = answer.body.windows(TAG_NAME.len()).any(|window| window == TAG_NAME);
+    if named { resource::read::<Tagged>(&answer.body).ok()?.etag } else { None }
+}
+
+const TAG_NAME: &[u8] = b"@odata.etag";

@@ -1,0 +1,271 @@
+//! Whom a client believes: roots, certificates, versions.
+//!
+//! Always rustls with the ring provider, handed over with each configuration: a plugin must not install a
+//! process-wide one. The system's roots are read once for all clients.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+/// Sessions kept for resumption; a client speaks to one BMC only.
+const RESUMED_SESSIONS: usize = 2;
+
+/// Most files read from a folder of certificates.
+const PEM_FILES_MAX: usize = 1000;
+
+/// Which certificates are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Verify {
+    /// Those that the system's roots vouch for.
+    System,
+    /// Any.
+    Nothing,
+    /// Those that the certificates of this file or folder vouch for, and those certificates themselves.
+    Path(PathBuf),
+}
+
+/// Oldest version of TLS that is offered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    #[default]
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
+}
+
+/// Why no TLS configuration could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file or folder cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file is not PEM, or its certificate is broken.
+    #[error("`{path}` is no PEM file: {reason}")]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nothing to trust.
+    #[error("`{path}` holds no certificate")]
+    NoCertificate {
+        /// File or folder.
+        path: PathBuf,
+    },
+    /// The system has no roots at all.
+    #[error("the system has no root certificates; install them, or set `redfish_verify_ca`")]
+    NoSystemRoots,
+    /// The TLS library refused the settings.
+    #[error("no TLS configuration")]
+    Configuration(#[from] Error),
+    /// The HTTP library refused the settings.
+    #[error("no HTTP client: {0}")]
+    Client(String),
+}
+
+/// Makes the TLS side of one client; it lives as long as the client, so that sessions are resumed.
+///
+/// # Errors
+///
+/// [`TlsError`], when there is nothing to trust.
+pub fn configuration(verify: &Verify, oldest: TlsVersion) -> Result<ClientConfig, TlsError> {
+    let provider = provider();
+    let versions: &[_] = match oldest {
+        TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+        TlsVersion::V1_3 => &[&rustls::version::TLS13],
+    };
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions)?.dangerous();
+    let verifier: Arc<dyn ServerCertVerifier> = match verify {
+        Verify::System => system_verifier()?,
+        Verify::Nothing => Arc::new(AcceptAnything),
+        Verify::Path(path) => Arc::new(Given::new(certificates(path)?, path)?),
+    };
+    let mut config = builder.with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(RESUMED_SESSIONS);
+    Ok(config)
+}
+
+/// Reads all certificates of a PEM file, or of all files in a folder.
+///
+/// # Errors
+///
+/// [`TlsError::Read`], [`TlsError::Pem`], and [`TlsError::NoCertificate`] for an empty result. In a folder,
+/// files that are not PEM are passed over.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = |source| TlsError::Read { path: path.to_owned(), source };
+    let mut found = Vec::new();
+    if std::fs::metadata(path).map_err(read)?.is_dir() {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+            .map_err(read)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|file| file.is_file())
+            .take(PEM_FILES_MAX)
+            .collect();
+        files.sort();
+        for file in files {
+            found.extend(certificates_of_file(&file).unwrap_or_default());
+        }
+    } else {
+        found = certificates_of_file(path)?;
+    }
+    if found.is_empty() {
+        return Err(TlsError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(found)
+}
+
+fn certificates_of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?;
+    CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| TlsError::Pem { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
+    Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
+}
+
+fn system_verifier() -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+    static VERIFIER: OnceLock<Option<Arc<WebPkiServerVerifier>>> = OnceLock::new();
+    let verifier = VERIFIER.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        let _counts = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().ok()
+    });
+    match verifier {
+        Some(verifier) => Ok(Arc::<WebPkiServerVerifier>::clone(verifier)),
+        None => Err(TlsError::NoSystemRoots),
+    }
+}
+
+/// Trusts what the operator gave: as roots, and each certificate for itself.
+///
+/// A BMC's self-signed certificate usually calls itself an authority, which no path check accepts as a
+/// server's. When the BMC shows exactly a certificate that was given, the operator has vouched for it.
+#[derive(Debug)]
+struct Given {
+    inner: Arc<WebPkiServerVerifier>,
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl Given {
+    fn new(pinned: Vec<CertificateDer<'static>>, path: &Path) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        let (_added, _ignored) = roots.add_parsable_certificates(pinned.iter().cloned());
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| TlsError::Pem { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { inner, pinned })
+    }
+}
+
+impl ServerCertVerifier for Given {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(error)
+                if !is_about_time_or_name(&error) && self.pinned.iter().any(|own| own == end_entity) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+fn is_about_time_or_name(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+                | CertificateError::NotValidForName
+                | CertificateError::NotValidForNameContext { .. }
+        )
+    )
+}
+
+/// Accepts every certificate, also those too odd to be parsed.
+#[derive(Debug)]
+struct AcceptAnything;
+
+impl ServerCertVerifier for AcceptAnything {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        provider().signature_verification_algorithms.supported_schemes()
+    }
+}

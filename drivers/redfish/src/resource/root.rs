@@ -1,0 +1,60 @@
+//! The root of a service.
+
+use serde::Deserialize;
+
+use super::{link, object, text};
+
+/// What a service says before anybody logs in.
+///
+/// Source: DSP0268, ServiceRoot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Root {
+    /// Maker of the service.
+    #[serde(deserialize_with = "text")]
+    pub vendor: Option<String>,
+    /// Product.
+    #[serde(deserialize_with = "text")]
+    pub product: Option<String>,
+    /// Version of the protocol.
+    #[serde(deserialize_with = "text")]
+    pub redfish_version: Option<String>,
+    /// Collection of Systems.
+    #[serde(deserialize_with = "link")]
+    pub systems: Option<String>,
+    /// Collection of Managers.
+    #[serde(deserialize_with = "link")]
+    pub managers: Option<String>,
+    /// Service of sessions.
+    #[serde(deserialize_with = "link")]
+    pub session_service: Option<String>,
+    /// Other links.
+    #[serde(deserialize_with = "object")]
+    pub links: Option<RootLinks>,
+}
+
+/// Links of the root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct RootLinks {
+    /// Collection of sessions.
+    #[serde(deserialize_with = "link")]
+    pub sessions: Option<String>,
+}
+
+impl Root {
+    /// Collection of sessions, if the root names it itself.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&str> {
+        self.links.as_ref()?.sessions.as_deref()
+    }
+}
+
+/// The service of sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct SessionService {
+    /// Collection of sessions.
+    #[serde(deserialize_with = "link")]
+    pub sessions: Option<String>,
+}
