@@ -135,8 +135,7 @@ impl Store {
         let written = if internal_info {
             self.node_update_with_internal_info(before, after, assignments).await
         } else {
-            let rows = self.pools().write(update_statement(before, assignments)).await?;
-            rows.first().map(Node::read).transpose()
+            self.node_update_without_internal_info(before, assignments).await
         };
         match written {
             Ok(Some(node)) => Ok(node),
@@ -146,6 +145,16 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Writes `assignments`; none when the lock that `before` was read under is lost.
+    async fn node_update_without_internal_info(
+        &self,
+        before: &Node,
+        assignments: Vec<Assignment>,
+    ) -> Result<Option<Node>, StoreError> {
+        let rows = self.pools().write(update_statement(before, assignments)).await?;
+        rows.first().map(Node::read).transpose()
     }
 
     /// Says that the node is still being worked on: stamps `provision_updated_at` and nothing else.

@@ -34,3 +34,6 @@ pub(crate) async fn migrate(pools: &Pools, label: &str) -> Result<(), StoreError
         .await
         .map_err(|error| StoreError::Migration { database: label.to_owned(), reason: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

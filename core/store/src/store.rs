@@ -121,3 +121,6 @@ pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,6 +78,12 @@ impl TestDatabase {
 
     /// A schema of its own in PostgreSQL.
     pub(crate) async fn postgres() -> Self {
+        let schema = Self::postgres_schema().await;
+        Self { _server: schema.server, ..Self::open(schema.config).await }
+    }
+
+    /// A schema of its own in PostgreSQL, empty.
+    pub(crate) async fn postgres_schema() -> PostgresSchema {
         let (url, server) = match std::env::var(POSTGRES) {
             Ok(url) => (url, None),
             Err(_) => {
@@ -94,7 +100,7 @@ impl TestDatabase {
         connection.close().await.unwrap();
         let separator = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{separator}options=-c%20search_path%3D{schema}");
-        Self { _server: server, ..Self::open(StoreConfig::new(url)).await }
+        PostgresSchema { config: StoreConfig::new(url), server }
     }
 
     async fn open(config: StoreConfig) -> Self {
@@ -107,11 +113,6 @@ impl TestDatabase {
         if self.in_memory { self.store.clone() } else { Store::open(&self.config).await.unwrap() }
     }
 
-    /// How this database is opened.
-    pub(crate) fn config(&self) -> &StoreConfig {
-        &self.config
-    }
-
     /// A node that nobody has enrolled yet.
     pub(crate) fn new_node() -> Node {
         Node::new(Uuid::new_v4(), "fake-hardware")
@@ -121,6 +122,14 @@ impl TestDatabase {
     pub(crate) async fn node(&self) -> Node {
         self.store.node_create(&Self::new_node()).await.unwrap()
     }
+}
+
+/// A schema that is still empty.
+pub(crate) struct PostgresSchema {
+    /// How it is opened.
+    pub(crate) config: StoreConfig,
+    // What must outlive whoever opens it.
+    server: Option<Arc<Postgres>>,
 }
 
 /// The PostgreSQL of this process: started by the first test that needs it, stopped by the last.
