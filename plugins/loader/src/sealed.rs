@@ -1,0 +1,93 @@
+//! Step 12, first half: a copy of a library that nobody can change any more.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
+
+use crate::candidate::Contents;
+use crate::error::LoadError;
+
+/// A library in memory: the bytes that were hashed are the bytes that run.
+///
+/// Its name shows up in the process's memory map and in reports of crashes.
+#[derive(Debug)]
+pub(crate) struct Sealed(OwnedFd);
+
+impl Sealed {
+    /// Copies `contents` under `name`.
+    ///
+    /// Where the kernel forbids memory files with programs in them, it is the file itself, as opened in step 2.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Copy`].
+    pub(crate) fn new(name: &str, contents: &Contents) -> Result<Self, LoadError> {
+        let failed = |error: io::Error| LoadError::Copy { why: error.to_string() };
+        match memory_file(name) {
+            Ok(handle) => fill(handle, &contents.bytes).map(Self).map_err(failed),
+            Err(Errno::ACCESS | Errno::PERM) => {
+                contents.file.try_clone().map(|file| Self(file.into())).map_err(failed)
+            }
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+
+    /// Another handle on it, for a child.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Copy`].
+    pub(crate) fn share(&self) -> Result<OwnedFd, LoadError> {
+        self.0.try_clone().map_err(|error| LoadError::Copy { why: error.to_string() })
+    }
+
+    /// The handle on it.
+    pub(crate) fn into_handle(self) -> OwnedFd {
+        self.0
+    }
+}
+
+impl AsFd for Sealed {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn memory_file(name: &str) -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match rustix::fs::memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Kernels before 6.3 do not know the flag and allow it without.
+        Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags),
+        other => other,
+    }
+}
+
+fn fill(handle: OwnedFd, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(handle);
+    file.write_all(bytes)?;
+    rustix::fs::fcntl_add_seals(
+        &file,
+        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+    )?;
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_copy_cannot_be_written() {
+        let file = File::open("/proc/self/exe").unwrap();
+        let contents = Contents { file, bytes: b"library".to_vec(), note: String::new() };
+
+        let sealed = Sealed::new("farrier:test@1", &contents).unwrap();
+
+        let mut file = File::from(sealed.into_handle());
+        assert!(file.write_all(b"x").is_err());
+        assert!(file.set_len(1).is_err());
+    }
+}
