@@ -127,7 +127,7 @@ impl DriverConfig {
 
     /// `default_<kind>_interface`, as configured.
     #[must_use]
-    pub fn default(&self, kind: InterfaceType) -> Option<&str> {
+    pub fn default_of(&self, kind: InterfaceType) -> Option<&str> {
         match kind {
             InterfaceType::Boot => &self.default_boot_interface,
             InterfaceType::Deploy => &self.default_deploy_interface,

@@ -10,7 +10,7 @@ use farrier_sdk::interface::power::PowerState;
 use farrier_store::StoreError;
 use uuid::Uuid;
 
-use crate::registry::RegistryError;
+use crate::registry::{RefusedLibrary, RegistryError};
 
 /// A request could not be met, or work on a node failed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,16 @@ pub enum ConductorError {
         node: Uuid,
         /// Why not.
         source: PowerRefusal,
+    },
+    /// No live conductor offers the hardware type to the node's group. Ironic's `NoValidHost`.
+    #[error("no conductor offers driver `{driver}` to nodes of group `{group}`")]
+    NoValidHost {
+        /// The hardware type.
+        driver: String,
+        /// The conductor group.
+        group: String,
+        /// A library that offers it but was refused here.
+        refused: Option<RefusedLibrary>,
     },
     /// Every worker is busy. Ironic's `NoFreeConductorWorker`.
     #[error("all {size} workers of this conductor are busy, try again later")]
@@ -97,6 +107,14 @@ pub enum ConductorError {
         node: Uuid,
         /// What was asked for, as in `deleted`.
         what: &'static str,
+    },
+    /// Only a node in use can be made protected. Ironic's `InvalidState`.
+    #[error("node {node} can only be made protected in state `active` or `rescue`, it is in `{state}`")]
+    NotProtectable {
+        /// The node.
+        node: Uuid,
+        /// The state it is in.
+        state: ProvisionState,
     },
     /// A value of the request is not acceptable. Ironic's `InvalidParameterValue`.
     #[error("{message}")]

@@ -193,7 +193,7 @@ impl Registry {
             hardware: hardware.to_owned(),
             node: node.map(str::to_owned),
         };
-        if let Some(name) = self.config.default(kind) {
+        if let Some(name) = self.config.default_of(kind) {
             return self.interface(hardware, kind, name).map_err(|error| match error {
                 RegistryError::IncompatibleInterface { .. } => no_default(),
                 other => other,

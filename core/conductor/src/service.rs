@@ -17,7 +17,7 @@ use farrier_store::Store;
 
 use crate::error::ConductorError;
 use crate::operation::{power, validate};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
 use crate::task::{Acquire, ExclusiveTask, RequestContext, TaskManager};
 
 pub use crate::operation::validate::Validation;
@@ -199,6 +199,43 @@ impl Conductor {
     /// `NodeNotFound`.
     pub async fn node(&self, name: &NodeName) -> Result<Node, ConductorError> {
         Ok(self.store().node_get_by_name(name.clone()).await?)
+    }
+
+    /// Name of the conductor that answers for a node; none when nobody offers its hardware type to its group.
+    ///
+    /// As long as each conductor answers for itself alone, that is this one or nobody.
+    #[must_use]
+    pub fn owner_of(&self, node: &Node) -> Option<&str> {
+        let offered = self.registry().hardware_type(&node.driver).is_ok();
+        (offered && node.conductor_group == self.group()).then(|| self.host())
+    }
+
+    /// The group of nodes this conductor works for.
+    #[must_use]
+    pub fn group(&self) -> String {
+        self.tasks.shared().config.conductor_group.to_lowercase()
+    }
+
+    /// Makes sure that somebody can work on the node.
+    ///
+    /// # Errors
+    ///
+    /// [`ConductorError::NoValidHost`].
+    pub(crate) async fn check_host(&self, node: &Node) -> Result<(), ConductorError> {
+        let offers = |(conductor, alive): (ConductorRecord, bool)| {
+            alive
+                && conductor.conductor_group == node.conductor_group
+                && conductor.drivers.contains(&node.driver)
+        };
+        if self.conductors().await?.into_iter().any(offers) {
+            return Ok(());
+        }
+        let refused = match self.registry().hardware_type(&node.driver) {
+            Err(RegistryError::DriverNotFound { refused, .. }) => refused,
+            Ok(_) | Err(_) => None,
+        };
+        let (driver, group) = (node.driver.clone(), node.conductor_group.clone());
+        Err(ConductorError::NoValidHost { driver, group, refused })
     }
 
     async fn exclusive(

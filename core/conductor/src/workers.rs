@@ -32,7 +32,9 @@ pub struct Workers {
 
 /// The right to run one job.
 #[derive(Debug)]
-pub struct Permit(OwnedSemaphorePermit);
+pub struct Permit {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Workers {
     /// A pool of the configured size.
@@ -72,7 +74,9 @@ impl Workers {
         let permit = Arc::clone(&self.normal)
             .try_acquire_owned()
             .or_else(|_| Arc::clone(&self.reserved).try_acquire_owned());
-        permit.map(Permit).map_err(|_| ConductorError::NoFreeConductorWorker { size: self.size })
+        permit
+            .map(|permit| Permit { _permit: permit })
+            .map_err(|_| ConductorError::NoFreeConductorWorker { size: self.size })
     }
 
     /// Runs a job; the worker is free again when it ends.

@@ -47,12 +47,13 @@ impl Conductor {
     ///
     /// # Errors
     ///
-    /// Those of the registry; `Duplicate` by name, UUID or instance.
+    /// `NoValidHost`; those of the registry; `Duplicate` by name, UUID or instance.
     pub async fn node_create(
         &self,
         _context: RequestContext,
         mut node: Node,
     ) -> Result<Node, ConductorError> {
+        self.check_host(&node).await?;
         self.registry().check_and_update_interfaces(&mut node)?;
         let node = self.store().node_create(&node).await?;
         info!(node = %node.uuid, hardware_type = node.driver, "node is enrolled");
@@ -108,12 +109,21 @@ impl Conductor {
                 }
             }
         }
+        if before.driver != after.driver || before.conductor_group != after.conductor_group {
+            self.check_host(&after).await?;
+        }
         if changes_driver(&before, &after) || update.reset_interfaces == ResetInterfaces::Yes {
             self.registry().check_and_update_interfaces(&mut after)?;
         }
         if before.maintenance && !after.maintenance {
             after.maintenance_reason = None;
             after.fault = None;
+        }
+        if !after.protected {
+            after.protected_reason = None;
+        }
+        if !after.retired {
+            after.retired_reason = None;
         }
         *task.node_mut() = after;
         task.save().await
@@ -179,12 +189,13 @@ fn check_update(before: &Node, after: &Node, reset: ResetInterfaces) -> Result<(
         return Err(ConductorError::NodeAssociated { node, instance });
     }
     let protectable = matches!(before.provision_state, ProvisionState::Active | ProvisionState::Rescue);
+    let state = before.provision_state;
     if after.protected && !before.protected && !protectable {
-        return Err(ConductorError::Conflict {
-            message: format!(
-                "Node {node} can only be made protected in provision states 'active' or 'rescue'"
-            ),
-        });
+        return Err(ConductorError::NotProtectable { node, state });
+    }
+    if after.retired && !before.retired && state == ProvisionState::Available {
+        let message = format!("node {node} can not be retired while it is in state `{state}`");
+        return Err(ConductorError::Conflict { message });
     }
     Ok(())
 }

@@ -59,14 +59,7 @@ impl HeldLock {
     /// Gives the lock back.
     async fn release(mut self) -> Result<(), ConductorError> {
         let gate = self.gate.take();
-        let released = self.shared.store.node_release(self.node, &self.shared.host).await;
-        drop(gate);
-        debug!(node = %self.uuid, elapsed_ms = %self.since.elapsed().as_millis(), "node was locked");
-        match released {
-            // The node was deleted under the lock: nothing is left to release.
-            Ok(()) | Err(StoreError::NodeNotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        release(&self.shared, self.node, self.uuid, self.since, gate).await
     }
 }
 
@@ -74,21 +67,31 @@ impl Drop for HeldLock {
     fn drop(&mut self) {
         // Without the gate `release` is under way, and the store finishes it whoever waits.
         let Some(gate) = self.gate.take() else { return };
-        let lock = Self {
-            shared: Arc::clone(&self.shared),
-            node: self.node,
-            uuid: self.uuid,
-            since: self.since,
-            runtime: self.runtime.clone(),
-            gate: Some(gate),
-        };
+        let (shared, node, uuid, since) = (Arc::clone(&self.shared), self.node, self.uuid, self.since);
         let _entered = self.runtime.enter();
+        // Not a `HeldLock`: a runtime that is going down drops the job at once, which must not start another.
         self.shared.workers.spawn_cleanup(async move {
-            let node = lock.uuid;
-            if let Err(error) = lock.release().await {
-                error!(%node, %error, "the lock of a dropped task could not be released");
+            if let Err(error) = release(&shared, node, uuid, since, Some(gate)).await {
+                error!(node = %uuid, %error, "the lock of a dropped task could not be released");
             }
         });
+    }
+}
+
+async fn release(
+    shared: &Shared,
+    node: NodeId,
+    uuid: Uuid,
+    since: Instant,
+    gate: Option<GateGuard>,
+) -> Result<(), ConductorError> {
+    let released = shared.store.node_release(node, &shared.host).await;
+    drop(gate);
+    debug!(node = %uuid, elapsed_ms = %since.elapsed().as_millis(), "node was locked");
+    match released {
+        // The node was deleted under the lock: nothing is left to release.
+        Ok(()) | Err(StoreError::NodeNotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
