@@ -156,6 +156,15 @@ impl IpmiSim {
         self.process.signal(Signal::STOP)
     }
 
+    /// Ends [`go_deaf`](Self::go_deaf): what arrived meanwhile is answered now.
+    ///
+    /// # Errors
+    ///
+    /// [`Io`](SimError::Io).
+    pub fn hear_again(&mut self) -> Result<(), SimError> {
+        self.process.signal(Signal::CONT)
+    }
+
     fn flag(&self, name: &str) -> Result<(), SimError> {
         fs::write(self.directory.join(name), "").map_err(SimError::io(format!("write the flag `{name}`")))
     }

@@ -1,7 +1,7 @@
 //! Data that cannot be part of this repository: vendors' mockups, recordings of the reference API.
 //!
-//! A test that needs it lives in a module named `labs`: by that name `cargo xtask test` lists it as
-//! skipped when the data is not on the machine.
+//! A test that needs it lives in a module named `labs`, or in a test file `recordings.rs`: by these names
+//! `cargo xtask test` lists it as skipped when the data is not on the machine.
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -12,8 +12,9 @@ use crate::stage::Stages;
 use crate::workspace::Workspace;
 use crate::{check, docs, install, plugins};
 
-/// Tests that need data which is not part of this repository are in modules of this name.
-const LAB_TESTS: &str = "test(/(^|::)labs::/)";
+/// Tests that need data which is not part of this repository: those in a module `labs`, and the files that
+/// replay recordings.
+const LAB_TESTS: &str = "(test(/(^|::)labs::/) | binary(=recordings))";
 
 /// Options of `test`.
 #[derive(Debug, clap::Args)]
