@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use create::NodeCreate;
-pub use rules::PATCH;
+pub use rules::{INTERFACE_MEMBERS, PATCH};
 
 use crate::argument;
 use crate::error::Fault;

@@ -12,7 +12,7 @@ pub(super) const RESOURCE_CLASS_LENGTH_MAX: usize = 80;
 
 /// The members that name an implementation, one for each interface type.
 #[rustfmt::skip]
-pub(super) const INTERFACE_MEMBERS: &[&str] = &[
+pub const INTERFACE_MEMBERS: &[&str] = &[
     "bios_interface", "boot_interface", "console_interface", "deploy_interface", "firmware_interface",
     "inspect_interface", "management_interface", "network_interface", "power_interface", "raid_interface",
     "rescue_interface", "storage_interface", "vendor_interface",
