@@ -1,0 +1,8 @@
+//! The program against a fake server: what it asks, what it writes, with which code it ends.
+
+mod errors;
+mod fake;
+mod list;
+mod node;
+mod power;
+mod run;
