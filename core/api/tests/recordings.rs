@@ -1,12 +1,10 @@
 //! The contract against recorded exchanges between real clients and the reference.
 //!
-//! The recordings are read from the folder `api/recordings` below the one that `FARRIER_LABS` names, or below
-//! `../shared/labs` beside the workspace. Without them these tests fail.
+//! The recordings are in the folder `api/recordings` of the labs; without them these tests fail.
 
 #![expect(clippy::indexing_slicing, reason = "a recording without the member is a failed test")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use farrier_api::boot_device::{BootDevice, BootDeviceRequest, SupportedBootDevices};
 use farrier_api::conductor::{CONDUCTOR, Conductor};
@@ -24,6 +22,7 @@ use farrier_api::time::is_timestamp;
 use farrier_api::validation::Validation;
 use farrier_api::version::table::{Kind, Topic};
 use farrier_api::version::{MAX, Microversion, Range, SERVICE_VERSION_HEADER, VERSION_HEADER};
+use farrier_sim::labs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -71,23 +70,12 @@ impl Exchange {
     }
 }
 
-/// The folder with the recordings.
-fn folder() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let labs = std::env::var_os("FARRIER_LABS")
-        .map_or_else(|| workspace.join("../shared/labs"), |labs| workspace.join(labs));
-    let folder = labs.join("api/recordings");
-    assert!(
-        folder.is_dir(),
-        "no recorded exchanges in {}: set FARRIER_LABS to the folder that has api/recordings",
-        folder.display()
-    );
-    folder
-}
-
 /// The exchanges of one recording.
 fn recording(name: &str) -> Vec<Exchange> {
-    let text = std::fs::read_to_string(folder().join(name)).expect("the recording can be read");
+    let labs =
+        labs::directory().map_err(|error| error.to_string()).expect("FARRIER_LABS names the recordings");
+    let text =
+        std::fs::read_to_string(labs.join("api/recordings").join(name)).expect("the recording can be read");
     let recording: Value = serde_json::from_str(&text).expect("the recording is JSON");
     let steps = recording["steps"].as_array().expect("a recording has steps");
     let mut exchanges = Vec::new();
@@ -405,6 +393,52 @@ fn what_was_refused_without_a_look_at_records_this_crate_refuses() {
         let refused = read_request(&exchange).is_some_and(|read| read.is_err());
         assert!(refused, "{}: {faultstring}", exchange.place);
     }
+}
+
+#[test]
+fn the_texts_that_the_server_chooses_are_the_recorded_ones() {
+    let n1 = "a1b2c3d4-0001-4000-8000-000000000001";
+    let valid = ["custom-agent", "direct", "fake", "noop", "ramdisk"];
+    let mut faults = vec![
+        Fault::node_not_found("nosuch"),
+        Fault::port_not_found("11111111-2222-4333-8444-555555555555"),
+        Fault::node_not_found("11111111-2222-4333-8444-555555555555").with_code(400),
+        Fault::conductor_not_found("nosuch"),
+        Fault::driver_not_found("nosuch"),
+        Fault::no_valid_host("nosuch", ""),
+        Fault::interface_not_found("deploy", "nosuch", &valid),
+        Fault::node_locked(n1, "127.0.0.1"),
+        Fault::node_uuid_exists(n1),
+        Fault::node_name_exists("node-1"),
+        Fault::mac_exists("52:54:00:00:00:01"),
+        Fault::invalid_state_requested("sideways", n1, "power on"),
+        Fault::unsupported("fake-hardware", "inject_nmi"),
+        Fault::node_associated(n1, "5f9b59d2-4afe-4d11-9d0a-5ab1c0de0001"),
+        Fault::protect_in_wrong_state(n1, "enroll"),
+        Fault::invalid_boot_device("disk"),
+        Fault::invalid_provision_state("bogus"),
+        Fault::invalid_new_name(n1, "bad name!"),
+        Fault::missing_parameter("node_ident"),
+    ];
+
+    for name in [
+        "01-discovery-drivers-conductors.json",
+        "02-node-crud.json",
+        "03-port-crud.json",
+        "04-power-boot.json",
+        "05-provision.json",
+        "08-errors-common.json",
+        "10-agent-inspect-clean-deploy.json",
+    ] {
+        for exchange in recording(name) {
+            let recorded = ErrorBody::parse(&exchange.response.to_string());
+            faults.retain(|fault| {
+                recorded != ErrorBody::parse(&fault.body()) || fault.code() != exchange.status
+            });
+        }
+    }
+
+    assert!(faults.is_empty(), "nobody recorded {faults:#?}");
 }
 
 #[test]

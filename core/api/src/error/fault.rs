@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{ErrorName, enclosed};
-use crate::literal::literal;
+use crate::literal::{literal, quoted};
 
 /// An error of the resource asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +182,17 @@ impl Fault {
     /// 400: the machine cannot boot from this device.
     pub fn invalid_boot_device(device: &str) -> Self {
         Self::invalid(format!("Invalid boot device {device} specified."))
+    }
+
+    /// 400: a filter names a provision state that does not exist.
+    pub fn invalid_provision_state(state: &str) -> Self {
+        Self::invalid(format!("Provision state \"{state}\" is not valid"))
+    }
+
+    /// 400: a node was to be renamed to what cannot be a name.
+    pub fn invalid_new_name(node: &str, name: &str) -> Self {
+        let message = format!("Node {node}: Cannot change name to invalid name {}", quoted(name));
+        Self::new(ErrorName::InvalidName, message)
     }
 
     /// 400: a MAC address was expected in `member`.

@@ -1,5 +1,6 @@
 //! Tests of JSON patch, one per rule.
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -278,4 +279,62 @@ fn nothing_changes_when_one_operation_fails() {
 
     assert!(result.is_err());
     assert_eq!(stored, node());
+}
+
+/// Any JSON, small.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,8}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-z~/]{0,3}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// An operation that is nearly right.
+fn any_operation() -> impl Strategy<Value = Value> {
+    let op = prop_oneof![Just("add"), Just("replace"), Just("remove"), Just("test")];
+    let path = "(/(extra|name|driver|list|a|b|[0-3]|-|~1)){1,4}";
+    (op, path, any_json()).prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
+}
+
+proptest! {
+    #[test]
+    fn no_body_panics(body in any_json()) {
+        prop_assert_eq!(Patch::parse(&PATCH, MAX, &body).is_ok(), body == json!([]));
+    }
+
+    #[test]
+    fn what_was_patched_is_what_members_may_be(operations in prop::collection::vec(any_operation(), 0..5)) {
+        if let Ok(result) = patched(Value::from(operations)) {
+            prop_assert!(result.members["extra"].is_object());
+            prop_assert!(result.members["driver"].is_string());
+            prop_assert!(result.members["name"].is_string() || result.members["name"].is_null());
+        }
+    }
+
+    #[test]
+    fn members_that_are_not_named_stay(operations in prop::collection::vec(any_operation(), 0..5)) {
+        if let Ok(result) = patched(Value::from(operations)) {
+            for (name, value) in node() {
+                prop_assert!(result.named.contains(name.as_str()) || result.members[&name] == value);
+            }
+        }
+    }
+
+    #[test]
+    fn any_key_has_a_path(key in "[a-zA-Z0-9_ä~/-]{1,6}") {
+        let path = format!("/extra/{}", key.replace('~', "~0").replace('/', "~1"));
+
+        let result = patched(one("add", &path, json!(1)));
+
+        prop_assert_eq!(&result.unwrap().members["extra"][&key], &json!(1));
+    }
 }
