@@ -1,6 +1,11 @@
 //! What differs between SQLite and PostgreSQL.
 //!
-//! **Invariant:** nothing else does; no other module asks which database it speaks to.
+//! **Invariant:** no query asks which database it is for; what differs comes from here. Besides that, `pool.rs`
+//! knows how connections are made and `schema.rs` which migrations there are.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 use crate::config::StoreConfig;
 use crate::error::StoreError;
@@ -69,6 +74,14 @@ impl Dialect {
         }
     }
 
+    /// The file that has to be made if it does not exist, unless the URL says how it is to be opened.
+    pub(crate) fn file(self, url: &str) -> Option<PathBuf> {
+        if self != Self::SqliteFile || url.contains("mode=") {
+            return None;
+        }
+        url.split_once(':').map(|(_, rest)| decoded(sqlite_path(rest)))
+    }
+
     /// What is said on every new connection before anything else.
     ///
     /// The write-ahead log is a property of the file and is switched on by the writer alone.
@@ -130,6 +143,23 @@ fn sqlite_path(rest: &str) -> &str {
     path.split_once('?').map_or(path, |(path, _)| path)
 }
 
+/// A path with its `%20` and the like turned into what they stand for.
+fn decoded(path: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = match (byte, after) {
+            (b'%', [high, low, ..]) => std::str::from_utf8(&[*high, *low])
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(byte));
+        rest = if code.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +197,16 @@ mod tests {
         assert_eq!(dialect.connection("sqlite://a.db"), "sqlite://a.db?mode=rwc");
         assert_eq!(dialect.connection("sqlite://a.db?cache=private"), "sqlite://a.db?cache=private&mode=rwc");
         assert_eq!(dialect.connection("sqlite://a.db?mode=ro"), "sqlite://a.db?mode=ro");
+    }
+
+    #[test]
+    fn the_file_is_known_by_its_real_name() {
+        let file = |url| Dialect::SqliteFile.file(url);
+
+        assert_eq!(file("sqlite:///srv/a%20b.db?cache=private"), Some(PathBuf::from("/srv/a b.db")));
+        assert_eq!(file("sqlite:100%.db"), Some(PathBuf::from("100%.db")));
+        assert_eq!(file("sqlite://%zz%2"), Some(PathBuf::from("%zz%2")));
+        assert_eq!(file("sqlite://a.db?mode=ro"), None);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! The connections to the database, and running statements on them.
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,8 +41,11 @@ impl Pools {
         let open =
             |error| StoreError::Open { database: dialect.label(url), source: DatabaseError::new(error) };
         let options = AnyConnectOptions::from_str(&dialect.connection(url)).map_err(open)?;
+        if let Some(path) = dialect.file(url) {
+            create_private(&path).map_err(|error| open(sqlx::Error::Io(error)))?;
+        }
         if dialect == Dialect::SqliteFile {
-            switch_to_wal(config, &options).await.map_err(open)?;
+            prepare(config, &options).await.map_err(open)?;
         }
         let writer = pool(config, dialect, Role::Writer).connect_with(options.clone()).await.map_err(open)?;
         let reader = match dialect {
@@ -153,21 +160,33 @@ fn pool(config: &StoreConfig, dialect: Dialect, role: Role) -> AnyPoolOptions {
     }
 }
 
-/// Makes the SQLite file if there is none, and switches it to the write-ahead log.
+/// Makes a file that only its owner can read, if there is none: the database holds passwords. SQLite gives its
+/// other files the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Switches a SQLite file to the write-ahead log.
 ///
 /// SQLite does not wait for other processes that do the same at this moment, so this does.
-async fn switch_to_wal(config: &StoreConfig, options: &AnyConnectOptions) -> Result<(), sqlx::Error> {
+async fn prepare(config: &StoreConfig, options: &AnyConnectOptions) -> Result<(), sqlx::Error> {
     let deadline = Instant::now() + config.sqlite_max_wait_for_retry;
-    let greeting = Dialect::SqliteFile.greeting(config, Role::Writer);
     loop {
-        let mut connection = options.connect().await?;
-        let switched = sqlx::raw_sql(AssertSqlSafe(greeting.clone())).execute(&mut connection).await;
-        let closed = connection.close().await;
-        match switched.map(drop).and(closed) {
+        match switch_to_wal(config, options).await {
             Err(error) if StoreError::is_busy(&error) && Instant::now() < deadline => {
                 tokio::time::sleep(OPEN_PAUSE).await;
             }
             other => return other,
         }
     }
+}
+
+async fn switch_to_wal(config: &StoreConfig, options: &AnyConnectOptions) -> Result<(), sqlx::Error> {
+    let greeting = Dialect::SqliteFile.greeting(config, Role::Writer);
+    let mut connection = options.connect().await?;
+    let switched = sqlx::raw_sql(AssertSqlSafe(greeting)).execute(&mut connection).await;
+    switched.map(drop).and(connection.close().await)
 }

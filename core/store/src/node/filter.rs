@@ -62,7 +62,7 @@ pub struct NodeFilter {
     pub inspection_started_before: Option<Timestamp>,
     /// Last prepared by another conductor than this, or by none.
     pub conductor_affinity_other_than: Option<i64>,
-    /// One of these; any if none are given. For those who found out by other means than a query.
+    /// One of these, at most 10,000; any if none are given. For those who know by other means than a query.
     pub ids: Option<Vec<NodeId>>,
 }
 

@@ -1,5 +1,6 @@
 //! Opening, and many users at once.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use farrier_model::node::Node;
@@ -98,6 +99,55 @@ async fn a_closed_store_refuses(database: &TestDatabase) {
 
 fn file(directory: &tempfile::TempDir, name: &str) -> StoreConfig {
     StoreConfig::new(format!("sqlite://{}", directory.path().join(name).display()))
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_the_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&file(&directory, "farrier.db")).await.unwrap();
+    store.node_create(&TestDatabase::new_node()).await.unwrap();
+
+    let mut files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap).collect();
+    files.sort_by_key(std::fs::DirEntry::file_name);
+
+    let modes: Vec<_> = files
+        .iter()
+        .map(|file| (file.file_name().into_string().unwrap(), file.metadata().unwrap().mode() & 0o777))
+        .collect();
+    let expected = ["farrier.db", "farrier.db-shm", "farrier.db-wal"].map(|name| (name.to_owned(), 0o600));
+    assert_eq!(modes, expected);
+}
+
+#[tokio::test]
+async fn a_file_with_an_unusual_name_is_found_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = file(&directory, "a%20b%3F.db");
+    let store = Store::open(&config).await.unwrap();
+    let node = store.node_create(&TestDatabase::new_node()).await.unwrap();
+    store.close().await;
+
+    assert!(directory.path().join("a b?.db").exists());
+    let store = Store::open(&config).await.unwrap();
+    assert!(store.node_get(node.id).await.unwrap() == node);
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_keeps_busy_can_be_read_and_tried_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let impatient =
+        StoreConfig { sqlite_max_wait_for_retry: Duration::ZERO, ..file(&directory, "farrier.db") };
+    let (busy, store) = (Store::open(&impatient).await.unwrap(), Store::open(&impatient).await.unwrap());
+    let node = store.node_create(&TestDatabase::new_node()).await.unwrap();
+    let transaction = busy.pools().begin("test").await.unwrap();
+
+    let read = store.node_get(node.id).await.unwrap();
+    let error = store.node_reserve(node.id, "r1", "test").await.unwrap_err();
+    transaction.commit().await.unwrap();
+
+    assert!(read == node);
+    assert!(matches!(error, StoreError::Busy { operation: "node_reserve", .. }), "{error:?}");
+    assert!(error.is_retryable());
+    store.node_reserve(node.id, "r1", "test").await.unwrap();
 }
 
 #[tokio::test]
