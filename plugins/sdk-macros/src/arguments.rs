@@ -63,6 +63,7 @@ impl Argument {
             (Some(Duration::Plain), _) => quote!(arguments.take_duration(#key)?),
             (Some(Duration::Optional), _) => quote!(arguments.take_optional_duration(#key)?),
             (None, Some(default)) => quote!(arguments.take_or::<#kind>(#key, #default)?),
+            (None, None) if is_optional(kind) => quote!(arguments.take_optional::<#kind>(#key)?),
             (None, None) => quote!(arguments.take::<#kind>(#key)?),
         }
     }

@@ -1,13 +1,14 @@
 //! `export_plugin!`: what makes a crate a plugin.
 
 use proc_macro2::{Span, TokenStream};
-use quote::quote;
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{Expr, ExprArray, Ident, LitStr, Path, Token, Type, braced, bracketed};
 
 use crate::interface::{check_name, strings};
-use crate::text;
+use crate::{methods, text};
 
 /// Symbol of the root module; abi_stable 0.11 gives it this name.
 const ROOT_SYMBOL: &str = "_1as_0lib_1header_0root_bmodule_bloader";
@@ -101,6 +102,7 @@ impl Parse for Hardware {
         let mut supported: Vec<(Ident, Vec<String>)> = Vec::new();
         while !map.is_empty() {
             let kind: Ident = map.parse()?;
+            methods::check_kind(&kind)?;
             map.parse::<Token![:]>()?;
             let list: ExprArray = map.parse()?;
             if supported.iter().any(|(other, _)| *other == kind) {
@@ -165,17 +167,22 @@ fn refuse_duplicates(plugin: &Plugin) -> syn::Result<()> {
     Ok(())
 }
 
-/// Two implementations of one type with one name do not compile.
+/// Two implementations of one type that answer to one name do not compile.
 fn checks(plugin: &Plugin) -> TokenStream {
     let kinds: Vec<_> = plugin.interfaces.iter().map(|entry| &entry.kind).collect();
-    quote! {
-        const _: () = ::farrier_sdk::export::assert_distinct(&[
-            #((
-                <#kinds as ::farrier_sdk::glue::Implementation>::KIND,
-                <#kinds as ::farrier_sdk::glue::Implementation>::NAME,
-            )),*
-        ]);
-    }
+    let pairs = kinds.iter().enumerate().flat_map(|(index, second)| {
+        kinds.iter().take(index).map(move |first| {
+            let text = format!(
+                "`{}` and `{}` are of one interface type and answer to one name",
+                first.to_token_stream(),
+                second.to_token_stream()
+            );
+            quote_spanned! {second.span()=>
+                const _: () = ::core::assert!(!::farrier_sdk::export::collide::<#first, #second>(), #text);
+            }
+        })
+    });
+    quote!(#(#pairs)*)
 }
 
 fn package(key: &str) -> String {

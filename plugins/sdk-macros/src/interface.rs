@@ -1,12 +1,13 @@
 //! `#[interface(kind, name = "...")]`: an implementation and what the descriptor says about it.
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{
     Attribute, Expr, ExprArray, ExprLit, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Lit, LitBool, LitInt,
-    LitStr, Meta, Token, Type,
+    LitStr, Meta, ReturnType, Token, Type, parse_quote,
 };
 
 use crate::contract::arguments_constant;
@@ -23,6 +24,7 @@ struct Header {
 impl Parse for Header {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let kind: Ident = input.parse()?;
+        methods::check_kind(&kind)?;
         let (mut name, mut aliases, mut blocking) = (None, Vec::new(), false);
         while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
             let key: Ident = input.parse()?;
@@ -50,7 +52,7 @@ impl Parse for Header {
 }
 
 /// Names are what operators write into configuration: lower case, digits, hyphens, 1 to 64 characters.
-pub(crate) fn check_name(name: &str, span: proc_macro2::Span) -> syn::Result<()> {
+pub(crate) fn check_name(name: &str, span: Span) -> syn::Result<()> {
     let allowed =
         |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
     if name.is_empty() || 64 < name.len() || !name.chars().all(allowed) {
@@ -97,6 +99,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
             overridden.push(text::json(&name));
             kept.push(ImplItem::Fn(function));
         } else {
+            // Whether it waits for anything is its own business: it is called as if it did.
+            function.attrs.push(parse_quote! {
+                #[allow(clippy::unused_async, reason = "a step or vendor method is asynchronous")]
+            });
             extra.push(function);
         }
     }
@@ -134,6 +140,8 @@ struct Step {
     function: Ident,
     json: String,
     args: StepArguments,
+    /// Where its result is written.
+    output: Span,
 }
 
 /// Where the arguments of a step are described.
@@ -191,7 +199,11 @@ impl Step {
             Some(kind) => StepArguments::Struct(Box::new(kind)),
             None => StepArguments::None,
         };
-        Ok(Self { function: function.sig.ident.clone(), json, args })
+        let output = match &function.sig.output {
+            ReturnType::Type(_, output) => output.span(),
+            ReturnType::Default => function.sig.ident.span(),
+        };
+        Ok(Self { function: function.sig.ident.clone(), json, args, output })
     }
 }
 
@@ -383,35 +395,38 @@ fn step_arm(step: &Step, header: &Header, dispatch: &TokenStream) -> TokenStream
             };
         }
     };
-    let answer = quote!(::farrier_sdk::step::IntoOutcome::into_outcome);
-    arm(&name, function, read, header.blocking, &answer)
+    arm(&name, function, read, header.blocking, Some(step.output))
 }
 
 fn route_arm(route: &Route, blocking: bool) -> TokenStream {
     let read = route.args.is_some().then(|| quote!(call.vendor_args()?));
-    arm(&route.name, &route.function, read, blocking, &quote!(::core::convert::identity))
+    arm(&route.name, &route.function, read, blocking, None)
 }
 
-/// Calls `function` of a vendor's own; `answer` turns what it answers into what crosses the boundary.
+/// Calls `function` of a vendor's own. With `outcome`, the place of its result, it is a step.
 fn arm(
     name: &str,
     function: &Ident,
     args: Option<TokenStream>,
     blocking: bool,
-    answer: &TokenStream,
+    outcome: Option<Span>,
 ) -> TokenStream {
     let (read, pass) = match args {
         Some(args) => (quote!(let args = #args;), quote!(, args)),
         None => (quote!(), quote!()),
     };
+    let wait = (!blocking).then(|| quote!(.await));
+    let span = outcome.unwrap_or_else(Span::call_site);
+    let mut result = quote_spanned!(span=> self.#function(&task #pass)#wait?);
+    if outcome.is_some() {
+        result = quote_spanned!(span=> ::farrier_sdk::step::IntoOutcome::into_outcome(#result));
+    }
     if blocking {
         return quote! {
             #name => {
                 let task = call.task()?;
                 #read
-                ::farrier_sdk::glue::run_blocking(call, move || {
-                    ::farrier_sdk::glue::encode(&#answer(self.#function(&task #pass)?))
-                }).await
+                ::farrier_sdk::glue::run_blocking(call, move || ::farrier_sdk::glue::encode(&#result)).await
             }
         };
     }
@@ -419,7 +434,7 @@ fn arm(
         #name => {
             let task = call.task()?;
             #read
-            ::farrier_sdk::glue::encode(&#answer(self.#function(&task #pass).await?))
+            ::farrier_sdk::glue::encode(&#result)
         }
     }
 }

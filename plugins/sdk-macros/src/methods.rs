@@ -1,6 +1,7 @@
 //! The methods of each interface type, so that `#[interface]` can tell them from what is a vendor's own.
 
 use quote::ToTokens;
+use syn::Ident;
 
 /// Methods by interface type, besides `validate`, which every type has.
 ///
@@ -33,6 +34,16 @@ const METHODS: &[(&str, &[&str])] = &[
     ("vendor", &[]),
     // next interface type above this line
 ];
+
+/// Refuses what is not the name of an interface type.
+pub(crate) fn check_kind(kind: &Ident) -> syn::Result<()> {
+    let kinds: Vec<&str> = METHODS.iter().map(|(row, _)| *row).collect();
+    if kinds.iter().any(|known| kind == known) {
+        return Ok(());
+    }
+    let text = format!("`{kind}` is not an interface type, expected one of {}", kinds.join(", "));
+    Err(syn::Error::new(kind.span(), text))
+}
 
 /// Whether `name` is a method of the interface type `kind`.
 pub(crate) fn contains(kind: &str, name: &str) -> bool {

@@ -90,24 +90,30 @@ pub fn is<T: Implementation>(kind: InterfaceType, name: &str) -> bool {
     kind == T::KIND && (name == T::NAME || T::ALIASES.contains(&name))
 }
 
-/// Fails to compile when two implementations of one type have one name.
-#[expect(
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "evaluated while compiling; indexes bounded by the loops"
-)]
-pub const fn assert_distinct(names: &[(InterfaceType, &str)]) {
-    let mut first = 0;
-    while first < names.len() {
-        let mut second = first + 1;
-        while second < names.len() {
-            if names[first].0 as u8 == names[second].0 as u8 && equal(names[first].1, names[second].1) {
-                panic!("two implementations of one interface type have the same name");
-            }
-            second += 1;
+/// Whether two implementations are of one type and answer to one name.
+#[must_use]
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling; the index is bounded by the loop")]
+pub const fn collide<A: Implementation, B: Implementation>() -> bool {
+    let mut index = 0;
+    while index < B::ALIASES.len() {
+        if answers_to::<A>(B::ALIASES[index]) {
+            return A::KIND as u8 == B::KIND as u8;
         }
-        first += 1;
+        index += 1;
     }
+    A::KIND as u8 == B::KIND as u8 && answers_to::<A>(B::NAME)
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling; the index is bounded by the loop")]
+const fn answers_to<T: Implementation>(name: &str) -> bool {
+    let mut index = 0;
+    while index < T::ALIASES.len() {
+        if equal(T::ALIASES[index], name) {
+            return true;
+        }
+        index += 1;
+    }
+    equal(T::NAME, name)
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated while compiling; the index is bounded by the loop")]

@@ -30,6 +30,10 @@ pub use guard::{Guarded, guard, install_panic_hook};
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// One implementation of an interface type. Written by `#[interface]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an implementation of an interface type",
+    note = "write `#[interface(<type>, name = \"...\")]` above its `impl` of the interface trait"
+)]
 pub trait Implementation: Send + Sync + Sized + 'static {
     /// Its interface type.
     const KIND: InterfaceType;
@@ -163,21 +167,32 @@ impl Arguments {
         decode(bytes).map(Self)
     }
 
-    /// The argument `key`; absent is null, which an `Option` accepts.
+    /// The argument `key`.
     ///
     /// # Errors
     ///
     /// [`MissingParameter`](ErrorKind::MissingParameter) or [`InvalidParameter`](ErrorKind::InvalidParameter).
     pub fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<T> {
-        let value = self.0.remove(key).unwrap_or(Value::Null);
-        let absent = value.is_null();
+        let missing = || DriverError::missing_parameter(format!("argument `{key}` is missing"));
+        let value = self.0.remove(key).ok_or_else(missing)?;
+        let null = value.is_null();
         serde_json::from_value(value).map_err(|error| {
-            if absent {
-                DriverError::missing_parameter(format!("argument `{key}` is missing"))
+            if null {
+                missing()
             } else {
                 DriverError::invalid_parameter(format!("argument `{key}`: {error}"))
             }
         })
+    }
+
+    /// The argument `key`, which is an `Option`: null and absent are none.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidParameter`](ErrorKind::InvalidParameter).
+    pub fn take_optional<T: DeserializeOwned>(&mut self, key: &str) -> Result<T> {
+        self.0.entry(key).or_insert(Value::Null);
+        self.take(key)
     }
 
     /// The argument `key`, or `default` when it is absent.

@@ -29,6 +29,10 @@ use crate::error::{DriverError, Result};
 /// let error = AcmeInfo::from_map(&empty).err().unwrap();
 /// assert_eq!(error.kind(), ErrorKind::MissingParameter);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from `driver_info`",
+    note = "derive `Properties` for it, or use `NoInfo`"
+)]
 pub trait Properties: Sized + Send + Sync + 'static {
     /// The fields for the descriptor, a JSON list.
     const DESCRIPTOR: &'static str;
@@ -43,6 +47,10 @@ pub trait Properties: Sized + Send + Sync + 'static {
 }
 
 /// Options of the plugin. Written by `#[derive(Options)]`; every field has a default.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not describe options of a plugin",
+    note = "derive `Options` for it"
+)]
 pub trait Options: Sized + Send + Sync + 'static {
     /// The fields for the descriptor, a JSON list.
     const DESCRIPTOR: &'static str;

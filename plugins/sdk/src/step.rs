@@ -51,6 +51,10 @@ impl IntoOutcome for () {
 }
 
 /// The arguments of a step, read with serde. Written by `#[derive(StepArgs)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not describe the arguments of a step",
+    note = "derive `StepArgs` for it, beside `Deserialize`"
+)]
 pub trait StepArgs {
     /// The arguments for the descriptor, a JSON object.
     const DESCRIPTOR: &'static str;

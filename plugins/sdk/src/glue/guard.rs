@@ -83,11 +83,17 @@ impl<F> Guarded<F> {
 
     fn discard(&mut self) {
         let future = self.future.take();
-        if let Err(error) = guard(self.task, || {
+        let dropped = guard(self.task, || {
             drop(future);
             Ok(())
-        }) {
-            report_destructor(&error);
+        });
+        if let Err(error) = dropped {
+            // Guarded too, so that the record names the call.
+            guard(self.task, || {
+                report_destructor(&error);
+                Ok(())
+            })
+            .unwrap_or_default();
         }
     }
 }
