@@ -1,0 +1,8 @@
+use farrier_sdk::prelude::*;
+
+#[derive(serde::Deserialize, StepArgs)]
+struct ResetArgs {
+    force: bool,
+}
+
+fn main() {}

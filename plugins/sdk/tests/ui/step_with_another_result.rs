@@ -1,0 +1,16 @@
+use farrier_sdk::prelude::*;
+
+struct AcmeVendor;
+
+#[interface(vendor, name = "acme")]
+impl VendorInterface for AcmeVendor {
+    type Info = NoInfo;
+
+    /// Reset the BMC
+    #[step(clean)]
+    async fn reset_bmc(&self, _task: &DriverTask<NoInfo>) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+fn main() {}
