@@ -221,7 +221,7 @@ impl Plugin {
     /// [`OpenError::Descriptor`]: an implementation describes itself wrongly; [`OpenError::Thread`].
     pub fn builtin(name: &str, implementations: Vec<Builtin>) -> Result<Self, OpenError> {
         let shared = Shared::start(name, Map::new()).map_err(OpenError::Thread)?;
-        let runtime = Runtime::start(shared.host_box()).map_err(OpenError::Refused)?;
+        let runtime = Runtime::start(shared.host_box(), name).map_err(OpenError::Refused)?;
         let interfaces = implementations.iter().map(Builtin::descriptor).collect::<Result<_, _>>()?;
         let descriptor = Descriptor {
             schema: 1,

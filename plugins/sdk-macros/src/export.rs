@@ -122,7 +122,7 @@ pub(crate) fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     let plugin: Plugin = syn::parse2(item)?;
     refuse_duplicates(&plugin)?;
     let parts = descriptor_parts(&plugin)?;
-    let spec = spec(&plugin);
+    let spec = spec(&plugin, &name(&plugin)?);
     let checks = checks(&plugin);
     let symbol = Ident::new("FARRIER_ROOT_MODULE", Span::call_site());
     Ok(quote! {
@@ -253,7 +253,7 @@ fn hardware_json(plugin: &Plugin) -> String {
 }
 
 /// The `Spec` of the plugin: how it starts, what it opens, how it ends.
-fn spec(plugin: &Plugin) -> TokenStream {
+fn spec(plugin: &Plugin, name: &str) -> TokenStream {
     let options = plugin
         .options
         .as_ref()
@@ -292,6 +292,7 @@ fn spec(plugin: &Plugin) -> TokenStream {
         impl ::farrier_sdk::export::Spec for __FarrierPlugin {
             type Options = #options;
             type State = #state_type;
+            const NAME: &'static str = #name;
 
             fn descriptor() -> &'static str {
                 ::farrier_sdk::descriptor::text(&__FARRIER_DESCRIPTOR_BYTES)

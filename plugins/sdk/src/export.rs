@@ -35,6 +35,9 @@ pub trait Spec: 'static {
     /// What its implementations share.
     type State: Send + Sync + 'static;
 
+    /// Its name.
+    const NAME: &'static str;
+
     /// The descriptor's text.
     fn descriptor() -> &'static str;
 
@@ -163,7 +166,7 @@ fn open_plugin<S: Spec>(host: HostBox, config: &[u8]) -> Result<PluginBox> {
     }
     install_panic_hook(!config.linked);
     let options = S::Options::from_map(&config.options)?;
-    let runtime = Runtime::start(host)?;
+    let runtime = Runtime::start(host, S::NAME)?;
     #[cfg(feature = "tracing")]
     if !config.linked {
         crate::log::install(&runtime);

@@ -28,16 +28,17 @@ impl fmt::Debug for Runtime {
 }
 
 impl Runtime {
-    /// Starts what the plugin runs on.
+    /// Starts what the plugin `name` runs on.
     ///
     /// # Errors
     ///
     /// [`Internal`](crate::error::ErrorKind::Internal): no thread could be had.
-    pub fn start(host: HostBox) -> Result<Self> {
+    #[cfg_attr(not(feature = "tokio"), expect(unused_variables, reason = "there is no thread to name"))]
+    pub fn start(host: HostBox, name: &str) -> Result<Self> {
         Ok(Self(Arc::new(Shared {
             host,
             #[cfg(feature = "tokio")]
-            tokio: tokio_thread::TokioThread::start()?,
+            tokio: tokio_thread::TokioThread::start(name)?,
         })))
     }
 
@@ -120,7 +121,7 @@ mod tokio_thread {
     }
 
     impl TokioThread {
-        pub(super) fn start() -> Result<Self> {
+        pub(super) fn start(name: &str) -> Result<Self> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| {
                 DriverError::internal("tokio runtime could not be made").caused_by(&error)
@@ -128,9 +129,9 @@ mod tokio_thread {
             let handle = runtime.handle().clone();
             let stop = Arc::new(Notify::new());
             let stopped = Arc::clone(&stop);
-            let name = format!("{}-io", env!("CARGO_PKG_NAME"));
-            let thread =
-                std::thread::Builder::new().name(name).spawn(move || runtime.block_on(stopped.notified()));
+            let thread = std::thread::Builder::new()
+                .name(format!("{name}-io"))
+                .spawn(move || runtime.block_on(stopped.notified()));
             thread.map_err(|error| {
                 DriverError::internal("tokio thread could not be started").caused_by(&error)
             })?;

@@ -50,7 +50,7 @@ pub fn task<I: Properties>(mut node: Value) -> Result<DriverTask<I>> {
     let scripted = Scripted { state: Arc::new(Mutex::new(node)), secrets };
     let task: TaskBox = Task_TO::from_ptr(RArc::new(scripted), TD_Opaque);
     let host: HostBox = Host_TO::from_ptr(RArc::new(TimerHost), TD_Opaque);
-    DriverTask::new(Arc::new(TaskShared::new(task, Runtime::start(host)?)))
+    DriverTask::new(Arc::new(TaskShared::new(task, Runtime::start(host, "test")?)))
 }
 
 fn hide_secrets<I: Properties>(node: &mut Value) -> Result<HashMap<String, String>> {
