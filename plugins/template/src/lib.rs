@@ -1,4 +1,4 @@
-//! A complete plugin to start from: copy it, rename `template`, replace [`device`] by your protocol.
+//! A complete plugin to start from: copy it, rename `template`, replace `device.rs` by your protocol.
 //!
 //! It drives a made-up device that takes one JSON object per TCP connection and answers with another. Everything
 //! around that is what a real driver has too: `driver_info` with a secret, an option, power, management, a step with
