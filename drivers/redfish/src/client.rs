@@ -29,8 +29,6 @@ pub mod operation;
 pub mod pool;
 mod retry;
 mod session;
-#[cfg(test)]
-mod tests;
 pub mod tls;
 pub mod transport;
 mod wire;

@@ -121,6 +121,8 @@ impl Operation {
     ///
     /// As [`read`](Self::read).
     pub async fn root(&self) -> Result<Arc<Root>> {
+        // A login reads the root too.
+        self.lease.client().authorize(&self.scope, &self.basic_only).await?;
         if let Some(root) = self.lease.known_root() {
             return Ok(root);
         }

@@ -1,1 +1,0 @@
-//! Clients against scripted BMCs.

@@ -1,0 +1,136 @@
+//! The usual operations on every vendor's machine.
+
+use farrier_sdk::prelude::*;
+use farrier_sdk::serde_json::json;
+
+use super::Mockup;
+use crate::bench::Bench;
+
+/// What a bundle is and what its BMC is known to say.
+struct Machine {
+    bundle: &'static str,
+    system: &'static str,
+    /// Whether the System has to be named.
+    named: bool,
+    vendor: Option<&'static str>,
+    mode: Option<BootMode>,
+    /// The target that `cdrom` becomes.
+    cdrom: Option<&'static str>,
+}
+
+#[rustfmt::skip]
+const MACHINES: &[Machine] = &[
+    Machine { bundle: "cray-ex425-multinode.json", system: "/redfish/v1/Systems/Node1", named: true, vendor: Some("hpe"), mode: None, cdrom: Some("Cd") },
+    Machine { bundle: "dell-poweredge-r750.json", system: "/redfish/v1/Systems/System.Embedded.1", named: false, vendor: Some("dell"), mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
+    Machine { bundle: "dmtf-public-rackmount1.json", system: "/redfish/v1/Systems/437XR1138R2", named: false, vendor: Some("contoso"), mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
+    Machine { bundle: "gigabyte-ami.json", system: "/redfish/v1/Systems/Self", named: false, vendor: Some("ami"), mode: Some(BootMode::Bios), cdrom: Some("Cd") },
+    Machine { bundle: "hpe-dl325-gen10plus.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("hpe"), mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
+    Machine { bundle: "nvidia-gh200.json", system: "/redfish/v1/Systems/System_0", named: false, vendor: Some("nvidia"), mode: None, cdrom: Some("Cd") },
+    Machine { bundle: "openbmc-stock.json", system: "/redfish/v1/Systems/system", named: false, vendor: None, mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
+    Machine { bundle: "supermicro-sys821ge.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("supermicro"), mode: Some(BootMode::Uefi), cdrom: Some("UsbCd") },
+    Machine { bundle: "supermicro-x10sdv.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("supermicro"), mode: None, cdrom: Some("UsbCd") },
+    // next machine above this line
+];
+
+fn start(machine: &Machine) -> (Mockup, crate::bench::Task) {
+    let mockup = Mockup::start(machine.bundle, &[]);
+    let task = if machine.named {
+        mockup.task(&json!({"redfish_system_id": machine.system}))
+    } else {
+        mockup.plain_task()
+    };
+    (mockup, task)
+}
+
+fn shown(mockup: &Mockup, machine: &Machine, member: &str) -> Value {
+    mockup.request("GET", machine.system, None)[member].clone()
+}
+
+#[test]
+fn every_bundle_of_the_labs_is_in_the_table() {
+    let folder = farrier_sim::labs::directory().unwrap().join("redfish/mockups");
+    let mut bundles: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".json") && name != "MANIFEST.json")
+        .collect();
+    bundles.sort();
+
+    assert_eq!(bundles, MACHINES.iter().map(|machine| machine.bundle).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn every_machine_is_switched_off_on_and_round() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let (power, bundle) = (&bench.power, machine.bundle);
+
+        power.set_power_state(&task, PowerState::Off, None).await.unwrap();
+        assert_eq!(shown(&mockup, machine, "PowerState"), "Off", "{bundle}");
+        power.set_power_state(&task, PowerState::On, None).await.unwrap();
+        assert_eq!(power.get_power_state(&task).await.unwrap(), PowerState::On, "{bundle}");
+        assert_eq!(shown(&mockup, machine, "PowerState"), "On", "{bundle}");
+        power.reboot(&task, None).await.unwrap();
+        assert_eq!(shown(&mockup, machine, "PowerState"), "On", "{bundle}");
+        assert_eq!(mockup.logins(), 1, "{bundle}");
+    }
+}
+
+#[tokio::test]
+async fn every_machine_boots_once_from_where_it_is_told_to() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let bundle = machine.bundle;
+
+        bench.management.set_boot_device(&task, BootDevice::Cdrom, false).await.unwrap();
+        let current = bench.management.get_boot_device(&task).await.unwrap();
+        assert_eq!(
+            (current.boot_device, current.persistent),
+            (Some(BootDevice::Cdrom), Some(false)),
+            "{bundle}"
+        );
+        bench.power.reboot(&task, None).await.unwrap();
+
+        let booted = shown(&mockup, machine, "Oem")["Lab"]["BootedFrom"].clone();
+        assert_eq!(booted.as_str(), machine.cdrom, "{bundle}");
+        let current = bench.management.get_boot_device(&task).await.unwrap();
+        assert_eq!(current.boot_device, None, "{bundle}");
+    }
+}
+
+#[tokio::test]
+async fn every_machine_boots_from_then_on_from_where_it_is_told_to() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let bundle = machine.bundle;
+
+        bench.management.set_boot_device(&task, BootDevice::Pxe, true).await.unwrap();
+        for _ in 0..2 {
+            bench.power.reboot(&task, None).await.unwrap();
+            assert_eq!(shown(&mockup, machine, "Oem")["Lab"]["BootedFrom"], "Pxe", "{bundle}");
+        }
+
+        let current = bench.management.get_boot_device(&task).await.unwrap();
+        assert_eq!(
+            (current.boot_device, current.persistent),
+            (Some(BootDevice::Pxe), Some(true)),
+            "{bundle}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn every_machine_says_what_it_is_and_how_it_is() {
+    for machine in MACHINES {
+        let ((_mockup, task), bench) = (start(machine), Bench::new());
+        let (management, bundle) = (&bench.management, machine.bundle);
+
+        assert_eq!(management.detect_vendor(&task).await.unwrap().as_deref(), machine.vendor, "{bundle}");
+        assert_eq!(management.get_boot_mode(&task).await.unwrap(), machine.mode, "{bundle}");
+        management.get_node_health(&task).await.unwrap();
+        match management.get_secure_boot_state(&task).await {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{bundle}: {error}"),
+        }
+    }
+}
