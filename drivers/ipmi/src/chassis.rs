@@ -121,7 +121,7 @@ impl Command for ChassisControl {
 
     fn repeat(&self) -> Repeat {
         match self {
-            Self::Off | Self::On => Repeat::Freely,
+            Self::Off | Self::On => Repeat::Idempotent,
             Self::Reset | Self::SoftOff => Repeat::SameSession,
             Self::DiagnosticInterrupt => Repeat::Never,
         }

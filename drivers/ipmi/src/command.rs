@@ -33,12 +33,23 @@ impl Command for GetDeviceId {
 /// What to do when a request was sent and no answer came: the BMC may have carried it out or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Repeat {
-    /// Doing it twice is the same as once: send again, also in a new session.
+    /// It changes nothing: send again, also in a new session.
     Freely,
+    /// Doing it twice is the same as once, but it undoes what came before: send again, also in a new session,
+    /// and let no copy of it arrive after the next command that changes something.
+    Idempotent,
     /// Doing it twice in a row does little harm: send again in the same session, then look what happened.
     SameSession,
     /// Send once; on silence the outcome is unknown.
     Never,
+}
+
+impl Repeat {
+    /// Whether the request may be sent again in another session.
+    #[must_use]
+    pub const fn outlives_session(self) -> bool {
+        matches!(self, Self::Freely | Self::Idempotent)
+    }
 }
 
 /// A response that does not have the form its command promises.

@@ -59,7 +59,7 @@ impl Command for SetBootOption {
     const NAME: &'static str = "Set System Boot Options";
 
     fn repeat(&self) -> Repeat {
-        Repeat::Freely
+        Repeat::Idempotent
     }
 }
 

@@ -6,10 +6,12 @@ use ipmi_rs::connection::Message;
 use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 
+use super::link::Job;
 use super::pool::Fingerprint;
 use super::rtt::RoundTrip;
 use super::wire::Wire;
 use super::work::Work;
+use crate::command::Repeat;
 use crate::command::session::CloseSession;
 use crate::crypto::BLOCK_SIZE;
 use crate::packet::Discard;
@@ -17,8 +19,12 @@ use crate::packet::message::{Reply, encode_request};
 use crate::packet::wrapper::PayloadType;
 use crate::session::Session;
 
-/// How long the answer to Close Session is waited for; it is never repeated.
+/// How long the answer to Close Session is waited for.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Sends of Close Session: a BMC that has closed the session ignores the second, one that did not get the
+/// first would keep a place occupied.
+const CLOSE_SENDS_MAX: u32 = 2;
 
 /// Authentic packets in a row that cannot be deciphered before the session is given up.
 const UNDECIPHERABLE_MAX: u32 = 3;
@@ -33,6 +39,10 @@ pub(super) struct Channel {
     session: Session,
     /// Whose session it is.
     pub(super) fingerprint: Fingerprint,
+    /// A request that changes something and was sent more than once: a copy may still be on its way.
+    pub(super) under_way: Option<Message>,
+    /// Logins given up after RAKP 3, whose sessions may have come into being since.
+    ghosts: Vec<Session>,
     last_sent: Option<Instant>,
     last_heard: Instant,
 }
@@ -49,8 +59,15 @@ pub(super) enum Answer {
 }
 
 impl Channel {
-    pub(super) fn new(wire: Wire, session: Session, fingerprint: Fingerprint) -> Self {
-        Self { wire, session, fingerprint, last_sent: None, last_heard: Instant::now() }
+    pub(super) fn new(wire: Wire, session: Session, fingerprint: Fingerprint, ghosts: Vec<Session>) -> Self {
+        let last_heard = Instant::now();
+        Self { wire, session, fingerprint, under_way: None, ghosts, last_sent: None, last_heard }
+    }
+
+    /// Whether a late copy of an earlier request could undo what `job` does. Only the end of the session
+    /// makes sure that the BMC ignores it.
+    pub(super) fn may_be_overtaken_by(&self, job: &Job) -> bool {
+        job.repeat != Repeat::Freely && self.under_way.as_ref().is_some_and(|sent| *sent != job.message)
     }
 
     /// How long ago the BMC was last heard in this session.
@@ -125,28 +142,30 @@ impl Channel {
     }
 
     /// Ends the session and waits a moment for the BMC to say so.
-    pub(super) async fn close(mut self) {
+    pub(super) async fn close(mut self, mut round_trip: RoundTrip) {
         let mut work = Work::errand(CLOSE_PATIENCE);
         let message = Message::from(CloseSession(self.session.bmc_id()));
+        abandon_all(&self.wire, &mut self.ghosts, &mut work).await;
         // Its answer changes nothing, nor does silence: the BMC ends the session by its own time limit.
-        let mut round_trip = RoundTrip::default();
-        self.exchange(&message, 1, Some(CLOSE_PATIENCE), &mut round_trip, &mut work).await;
+        self.exchange(&message, CLOSE_SENDS_MAX, Some(CLOSE_PATIENCE), &mut round_trip, &mut work).await;
     }
 
     /// Ends the session without waiting: the BMC is silent anyway.
-    pub(super) async fn abandon(self, work: &mut Work<'_>) {
-        let Self { wire, session, .. } = self;
-        abandon(&wire, session, work).await;
+    pub(super) async fn abandon(mut self, work: &mut Work<'_>) {
+        self.ghosts.push(self.session);
+        abandon_all(&self.wire, &mut self.ghosts, work).await;
     }
 }
 
-/// Tells a BMC to end a session that may or may not exist.
-pub(super) async fn abandon(wire: &Wire, mut session: Session, work: &mut Work<'_>) {
-    let sequence = session.next_request();
-    let message = Message::from(CloseSession(session.bmc_id()));
-    let payload = encode_request(&message, BMC_UNIT, sequence);
-    if let Ok(datagram) = session.seal(PayloadType::IPMI, &payload, random_iv()) {
-        wire.send(&datagram, work).await;
+/// Tells a BMC to end sessions that may or may not exist.
+pub(super) async fn abandon_all(wire: &Wire, sessions: &mut [Session], work: &mut Work<'_>) {
+    for session in sessions {
+        let sequence = session.next_request();
+        let message = Message::from(CloseSession(session.bmc_id()));
+        let payload = encode_request(&message, BMC_UNIT, sequence);
+        if let Ok(datagram) = session.seal(PayloadType::IPMI, &payload, random_iv()) {
+            wire.send(&datagram, work).await;
+        }
     }
 }
 

@@ -135,7 +135,7 @@ impl Link {
 
     async fn close_session(&mut self) {
         if let Some(channel) = self.channel.take() {
-            channel.close().await;
+            channel.close(self.known.round_trip).await;
             debug!(bmc = %self.endpoint, "session closed");
         }
     }
@@ -170,7 +170,7 @@ impl Link {
                 }
                 Answer::Silence | Answer::Broken => {
                     self.abandon_session(&mut work).await;
-                    if job.repeat != Repeat::Freely {
+                    if !job.repeat.outlives_session() {
                         return Err(self.outcome_unknown(job, &work));
                     }
                     retries.sessions_lost += 1;
@@ -197,12 +197,19 @@ impl Link {
     /// Sends the request of a job in its session, which is opened if there is none.
     async fn ask(&mut self, job: &Job, work: &mut Work<'_>) -> Result<Answer> {
         self.check(work)?;
-        if self.channel.as_ref().is_some_and(|channel| channel.fingerprint != job.fingerprint) {
+        let stale = self.channel.as_ref().is_some_and(|channel| channel.fingerprint != job.fingerprint);
+        let unsettled = self.channel.as_ref().is_some_and(|channel| channel.may_be_overtaken_by(job));
+        if stale || unsettled {
             self.close_session().await;
         }
         let channel = match self.channel.take() {
             Some(channel) => channel,
-            None => self.login(&job.target, job.fingerprint, work).await?,
+            None => {
+                if !unsettled {
+                    self.hold_back(work).await?;
+                }
+                self.login(&job.target, job.fingerprint, work).await?
+            }
         };
         channel.pace(self.pool.options.message_interval, work).await;
         self.channel = Some(channel);
@@ -210,11 +217,19 @@ impl Link {
         self.check(work)?;
         let Some(channel) = &mut self.channel else { return Ok(Answer::Broken) };
         let (sends_max, patience) = match job.repeat {
-            Repeat::Freely if QUIET_AFTER < channel.silent_for() => (SENDS_QUIET_MAX, None),
-            Repeat::Freely | Repeat::SameSession => (SENDS_MAX, None),
+            Repeat::Freely | Repeat::Idempotent if QUIET_AFTER < channel.silent_for() => {
+                (SENDS_QUIET_MAX, None)
+            }
+            Repeat::Freely | Repeat::Idempotent | Repeat::SameSession => (SENDS_MAX, None),
             Repeat::Never => (1, Some(ONCE_PATIENCE)),
         };
-        Ok(channel.exchange(&job.message, sends_max, patience, &mut self.known.round_trip, work).await)
+        let sends = work.effort().sends;
+        let answer =
+            channel.exchange(&job.message, sends_max, patience, &mut self.known.round_trip, work).await;
+        if job.repeat != Repeat::Freely && sends + 1 < work.effort().sends {
+            channel.under_way = Some(job.message.clone());
+        }
+        Ok(answer)
     }
 
     /// Decides what a completion code means: `Some` for an answer, `None` to send the request again.
@@ -259,7 +274,7 @@ impl Link {
 
     fn is_retryable(&self, code: CompletionCode, repeat: Repeat) -> bool {
         // A command the BMC gave up on may have been carried out in part.
-        if code == CompletionCode::TIMEOUT && repeat != Repeat::Freely {
+        if code == CompletionCode::TIMEOUT && !repeat.outlives_session() {
             return false;
         }
         CompletionCode::RETRYABLE.contains(&code) || self.pool.options.retryable.contains(&code)

@@ -9,7 +9,7 @@ use rand::Rng;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::channel::{Answer, Channel, abandon};
+use super::channel::{Answer, Channel, abandon_all};
 use super::error::{AuthenticationFault, Result, TransportError};
 use super::link::{Link, SENDS_MAX};
 use super::pool::Fingerprint;
@@ -32,8 +32,11 @@ use crate::target::Target;
 /// Most logins without any answer.
 const UNANSWERED_MAX: u32 = 4;
 
-/// Most logins in which the BMC falls silent after RAKP 1 or 3.
+/// Most logins in which the BMC falls silent after RAKP 1.
 const SILENT_MAX: u32 = 8;
+
+/// The same for a user whose password the BMC has proven to know: then silence has other reasons.
+const SILENT_PROVEN_MAX: u32 = 24;
 
 /// Most logins with a password or BMC key that does not fit: more could lock the account. Also the most with a
 /// fault that may come from a damaged datagram.
@@ -53,7 +56,7 @@ enum Outcome {
     Established(Session),
     /// No answer to any open session request.
     Unanswered,
-    /// Silence after RAKP 1 or 3.
+    /// Silence after RAKP 1 or 3, where a repetition does not help.
     Silent,
     Fault(LoginFault),
 }
@@ -63,6 +66,8 @@ enum Outcome {
 struct Tally {
     unanswered: u32,
     silent: u32,
+    /// The BMC has shown that it knows the password.
+    proven: bool,
     unresolved: u32,
     password: u32,
     bmc_key: u32,
@@ -98,11 +103,12 @@ impl Link {
         fingerprint: Fingerprint,
         work: &mut Work<'_>,
     ) -> Result<Channel> {
-        self.hold_back(work).await?;
+        self.known.last_login = Some(Instant::now());
         let mut permit = self.login_permit(work).await?;
-        let mut tally = Tally::default();
+        let mut tally = Tally { proven: self.known.proven == Some(fingerprint), ..Tally::default() };
         let mut suites = None;
         let mut wire = None;
+        let mut ghosts = Vec::new();
         loop {
             self.check(work)?;
             let ready = match wire.take() {
@@ -125,7 +131,10 @@ impl Link {
             let outcome = self.attempt(&ready, &mut login, tally.silent, &mut permit, work).await;
             match outcome {
                 Outcome::Established(session) => {
-                    let channel = Channel::new(ready, session, fingerprint);
+                    tally.proven = true;
+                    abandon_all(&ready, &mut ghosts, work).await;
+                    let ghosts = std::mem::take(&mut ghosts);
+                    let channel = Channel::new(ready, session, fingerprint, ghosts);
                     if let Some(channel) = self.set_privilege(channel, target, work).await? {
                         self.known.suite = Some(suite);
                         self.known.proven = Some(fingerprint);
@@ -141,12 +150,18 @@ impl Link {
                     }
                 }
                 Outcome::Silent => {
+                    tally.proven |= login.phase() == Some(Phase::Rakp3);
+                    say_farewell(&ready, &login, work).await;
+                    if let Some(ghost) = login.unconfirmed_session() {
+                        ghosts.push(ghost);
+                        abandon_all(&ready, &mut ghosts, work).await;
+                    }
                     self.silent(&mut tally, work)?;
                     wire = Some(ready);
                 }
                 Outcome::Fault(fault) => {
                     let suites = suites.get_or_insert_with(|| Suites { order: Vec::new(), turn: 0 });
-                    self.consider(fault, target, fingerprint, suites, &mut tally, work).await?;
+                    self.consider(fault, target, suites, &mut tally, work).await?;
                     wire = Some(ready);
                 }
             }
@@ -154,7 +169,7 @@ impl Link {
     }
 
     /// Keeps logins to one BMC apart.
-    async fn hold_back(&mut self, work: &Work<'_>) -> Result<()> {
+    pub(super) async fn hold_back(&self, work: &Work<'_>) -> Result<()> {
         let interval = self.pool.options.login_interval;
         if let Some(last) = self.known.last_login {
             let wait = (last + interval).saturating_duration_since(Instant::now());
@@ -163,7 +178,6 @@ impl Link {
             }
             work.pause(wait).await;
         }
-        self.known.last_login = Some(Instant::now());
         Ok(())
     }
 
@@ -269,10 +283,7 @@ impl Link {
                     }
                     return Outcome::Fault(fault);
                 }
-                None if phase != Phase::OpenSession => {
-                    say_farewell(wire, login, work).await;
-                    return Outcome::Silent;
-                }
+                None if phase != Phase::OpenSession => return Outcome::Silent,
                 None if sends == SENDS_MAX || work.is_over() => return Outcome::Unanswered,
                 // A silent BMC does not keep others from logging in.
                 None => drop(permit.take()),
@@ -299,7 +310,7 @@ impl Link {
         if code == CompletionCode::SUCCESS {
             return Ok(Some(channel));
         }
-        channel.close().await;
+        channel.close(self.known.round_trip).await;
         let endpoint = self.endpoint.clone();
         if SetSessionPrivilege::REFUSALS.contains(&code.0) || code == CompletionCode::INSUFFICIENT_PRIVILEGE {
             let fault = AuthenticationFault::Privilege(privilege);
@@ -313,6 +324,13 @@ impl Link {
     /// Counts a BMC that fell silent within a login.
     fn silent(&self, tally: &mut Tally, work: &Work<'_>) -> Result<()> {
         tally.silent += 1;
+        if tally.proven {
+            return if tally.silent < SILENT_PROVEN_MAX {
+                self.check(work)
+            } else {
+                Err(work.gave_up(&self.endpoint))
+            };
+        }
         // Once may be bad luck, twice is a habit.
         if tally.silent < SILENT_MAX && (tally.silent < 2 || !work.is_over()) {
             return self.check(work);
@@ -325,7 +343,6 @@ impl Link {
         &mut self,
         fault: LoginFault,
         target: &Target,
-        fingerprint: Fingerprint,
         suites: &mut Suites,
         tally: &mut Tally,
         work: &Work<'_>,
@@ -359,10 +376,10 @@ impl Link {
                 tally.password += 1;
                 self.again(tally.password, AuthenticationFault::Password)
             }
-            StatusClass::User => self.user_refused(fingerprint, AuthenticationFault::User, tally),
+            StatusClass::User => self.user_refused(AuthenticationFault::User, tally),
             StatusClass::Privilege => {
                 let fault = AuthenticationFault::Privilege(target.credentials.privilege);
-                self.user_refused(fingerprint, fault, tally)
+                self.user_refused(fault, tally)
             }
             StatusClass::StartOver => {
                 tally.other += 1;
@@ -376,15 +393,9 @@ impl Link {
     }
 
     /// A user that was let in before is not believed gone because of one datagram; others are.
-    fn user_refused(
-        &self,
-        fingerprint: Fingerprint,
-        fault: AuthenticationFault,
-        tally: &mut Tally,
-    ) -> Result<()> {
+    fn user_refused(&self, fault: AuthenticationFault, tally: &mut Tally) -> Result<()> {
         tally.user += 1;
-        let proven = self.known.proven == Some(fingerprint);
-        self.again(if proven { tally.user } else { FAULTY_MAX }, fault)
+        self.again(if tally.proven { tally.user } else { FAULTY_MAX }, fault)
     }
 
     /// Another login, or the error once there were enough.
@@ -440,9 +451,6 @@ impl Link {
 async fn say_farewell(wire: &Wire, login: &Login, work: &mut Work<'_>) {
     if let Some(datagram) = login.farewell() {
         wire.send(&datagram, work).await;
-    }
-    if let Some(session) = login.unconfirmed_session() {
-        abandon(wire, session, work).await;
     }
 }
 

@@ -1,0 +1,76 @@
+//! The hardware type `ipmi`, and the plugin as a whole.
+
+use farrier_sdk::prelude::*;
+
+use crate::management::IpmiManagement;
+use crate::options::IpmiOptions;
+use crate::power::IpmiPower;
+use crate::shared::Shared;
+
+export_plugin! {
+    name: "ipmi",
+    options: IpmiOptions,
+    state: Shared::start,
+    close: Shared::close,
+    interfaces: [
+        IpmiPower = IpmiPower::new,
+        IpmiManagement = IpmiManagement::new,
+    ],
+    hardware: {
+        "ipmi" => {
+            boot: ["ipxe", "pxe", "http-ipxe", "http", "noop"],
+            deploy: ["autodetect", "direct", "ansible", "ramdisk", "anaconda", "bootc", "custom-agent", "noop"],
+            inspect: ["agent", "no-inspect"],
+            management: ["ipmitool", "noop"],
+            network: ["flat", "neutron", "ironic-networking", "noop"],
+            power: ["ipmitool"],
+            raid: ["no-raid", "agent"],
+            rescue: ["no-rescue", "agent"],
+            storage: ["noop", "cinder", "external"],
+            firmware: ["no-firmware"],
+            console: ["ipmitool-socat", "no-console", "fake-graphical"],
+            bios: ["no-bios"],
+            vendor: ["ipmitool", "no-vendor"],
+        },
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use farrier_sdk::descriptor::Descriptor;
+    use farrier_sdk::serde_json;
+
+    use super::*;
+
+    fn descriptor() -> Descriptor {
+        serde_json::from_str(farrier_plugin().descriptor()().as_str()).unwrap()
+    }
+
+    #[test]
+    fn power_and_management_answer_to_both_names() {
+        let descriptor = descriptor();
+
+        for kind in [InterfaceType::Power, InterfaceType::Management] {
+            let implementation = descriptor.interface(kind, "ipmitool").unwrap();
+            assert_eq!(implementation.aliases, ["ipmi"], "{kind}");
+        }
+    }
+
+    #[test]
+    fn every_interface_type_has_a_list() {
+        let lists = &descriptor().hardware_types["ipmi"];
+
+        assert!(InterfaceType::ALL.iter().all(|kind| !lists[kind].is_empty()));
+    }
+
+    #[test]
+    fn what_is_secret_is_marked() {
+        let descriptor = descriptor();
+        let power = descriptor.interface(InterfaceType::Power, "ipmitool").unwrap();
+
+        let secrets: Vec<_> =
+            power.properties.iter().filter(|property| property.secret).map(|p| p.name.as_str()).collect();
+
+        assert_eq!(secrets, ["ipmi_password", "ipmi_hex_kg_key"]);
+    }
+}
