@@ -64,7 +64,7 @@ impl Conductor {
     ///
     /// # Errors
     ///
-    /// `NodeNotFound`, `NodeLocked`, what `edit` answers, and what the node does not allow now.
+    /// `NodeNotFound`, `NodeLocked`, `NoValidHost`, what `edit` answers, and what the node does not allow now.
     pub async fn node_update(
         &self,
         context: RequestContext,
@@ -75,6 +75,9 @@ impl Conductor {
         // A change that makes no sense is refused before anybody waits for a lock.
         let changed = (update.edit)(&node)?;
         check_update(&node, &changed, update.reset_interfaces)?;
+        if node.driver != changed.driver || node.conductor_group != changed.conductor_group {
+            self.check_host(&changed).await?;
+        }
         if changed == node && update.reset_interfaces == ResetInterfaces::No {
             return Ok(node);
         }
@@ -109,9 +112,6 @@ impl Conductor {
                 }
             }
         }
-        if before.driver != after.driver || before.conductor_group != after.conductor_group {
-            self.check_host(&after).await?;
-        }
         if changes_driver(&before, &after) || update.reset_interfaces == ResetInterfaces::Yes {
             self.registry().check_and_update_interfaces(&mut after)?;
         }
@@ -119,10 +119,10 @@ impl Conductor {
             after.maintenance_reason = None;
             after.fault = None;
         }
-        if !after.protected {
+        if before.protected && !after.protected {
             after.protected_reason = None;
         }
-        if !after.retired {
+        if before.retired && !after.retired {
             after.retired_reason = None;
         }
         *task.node_mut() = after;
