@@ -71,3 +71,8 @@ pub mod testing;
 
 #[doc(hidden)]
 pub use serde_json;
+
+/// The examples of the manual's page for vendors, compiled with those of this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/src/vendor/write.md")]
+mod manual {}

@@ -141,7 +141,11 @@ impl<I> fmt::Debug for DriverTask<I> {
 impl<I: Properties> DriverTask<I> {
     pub(crate) fn new(shared: Arc<TaskShared>) -> Result<Self> {
         // The node is only read when something is wanted of it: most calls without properties never look.
-        let info = if I::DESCRIPTOR == "[]" { I::from_map(&Map::new())? } else { I::from_map(&shared.node()?.driver_info)? };
+        let info = if I::DESCRIPTOR == "[]" {
+            I::from_map(&Map::new())?
+        } else {
+            I::from_map(&shared.node()?.driver_info)?
+        };
         Ok(Self { shared, info: Arc::new(info) })
     }
 }
@@ -155,7 +159,10 @@ impl<I> DriverTask<I> {
 
     /// The node as of the call.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "the host makes the snapshot; a broken one is its defect, reported as a panic")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the host makes the snapshot; a broken one is its defect, reported as a panic"
+    )]
     pub fn node(&self) -> &Node {
         self.shared.node().expect("the host's snapshot is a node")
     }
