@@ -1,0 +1,135 @@
+//! Reading a request: who asks, for what, in which version.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use farrier_api::error::{ErrorName, Fault};
+use farrier_api::version::Microversion;
+use farrier_api::version::table::{Kind, Topic};
+use farrier_conductor::task::RequestContext;
+use serde_json::Value;
+
+use super::error::HttpError;
+use super::frame::Framed;
+use super::{ApiState, BODY_SIZE_MAX};
+
+/// The one media type of bodies.
+const JSON: &str = "application/json";
+
+/// A request without its body.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// The version in force.
+    pub(super) version: Microversion,
+    /// What links begin with, without a slash at its end.
+    pub(super) base: String,
+    /// Who asks.
+    pub(super) context: RequestContext,
+    /// The query, decoded, in its order.
+    pub(super) arguments: Vec<(String, String)>,
+}
+
+impl Call {
+    /// Refuses a query with any argument but these.
+    ///
+    /// # Errors
+    ///
+    /// - 400: another argument.
+    /// - 406: an argument of `topic` that is newer than the version in force.
+    pub(super) fn allow_arguments(&self, topic: Topic, known: &[&str]) -> Result<(), Fault> {
+        let names = || self.arguments.iter().map(|(name, _)| name.as_str());
+        let unexpected: Vec<&str> = names().filter(|name| !known.contains(name)).collect();
+        if !unexpected.is_empty() {
+            return Err(Fault::unexpected_arguments(&unexpected));
+        }
+        if names().any(|name| !self.version.has(topic, Kind::Parameter, name)) {
+            return Err(Fault::not_acceptable());
+        }
+        Ok(())
+    }
+
+    /// Refuses a query.
+    ///
+    /// # Errors
+    ///
+    /// 400: there is an argument.
+    pub(super) fn allow_no_arguments(&self) -> Result<(), Fault> {
+        self.allow_arguments(Topic::Root, &[])
+    }
+
+    /// The last value of an argument.
+    pub(super) fn argument(&self, name: &str) -> Option<&str> {
+        let found = self.arguments.iter().rev().find(|(argument, _)| argument == name);
+        found.map(|(_, text)| text.as_str())
+    }
+}
+
+impl FromRequestParts<Arc<ApiState>> for Call {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, HttpError> {
+        let Some(Framed { version, request_id }) = parts.extensions.get().cloned() else {
+            let text = "The request reached its handler without a version.";
+            return Err(Fault::new(ErrorName::InternalError, text).into());
+        };
+        let arguments = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| Fault::invalid("The query of the request can not be read"))?;
+        Ok(Self {
+            version,
+            base: base(state, parts),
+            context: RequestContext { request_id: Some(request_id), ..RequestContext::default() },
+            arguments: arguments.0,
+        })
+    }
+}
+
+/// What links begin with: what is configured, else what the client asked for.
+fn base(state: &ApiState, parts: &Parts) -> String {
+    if let Some(endpoint) = &state.public_endpoint {
+        return endpoint.trim_end_matches('/').to_owned();
+    }
+    let scheme = parts.uri.scheme_str().unwrap_or("http");
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = parts.uri.authority().map(axum::http::uri::Authority::as_str).or(host);
+    format!("{scheme}://{}", host.unwrap_or("localhost"))
+}
+
+/// The body of a request; null when there is none.
+#[derive(Debug)]
+pub(super) struct Body(pub(super) Value);
+
+impl FromRequest<Arc<ApiState>> for Body {
+    type Rejection = HttpError;
+
+    async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, HttpError> {
+        let is_json = is_json(request.headers());
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let text = format!("The body of the request is larger than {BODY_SIZE_MAX} bytes");
+                return Fault::invalid(text).with_code(413);
+            }
+            Fault::invalid("The body of the request did not arrive")
+        })?;
+        if bytes.is_empty() {
+            return Ok(Self(Value::Null));
+        }
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| Fault::invalid(format!("The body of the request is not JSON: {error}")))?;
+        if !is_json {
+            let text = format!("The body of the request has to be of type {JSON}");
+            return Err(Fault::new(ErrorName::NotAcceptable, text).into());
+        }
+        Ok(Self(value))
+    }
+}
+
+/// Whether the request says that its body is JSON; parameters such as a charset do not matter.
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default();
+    media_type.trim().eq_ignore_ascii_case(JSON)
+}

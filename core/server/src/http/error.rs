@@ -1,0 +1,348 @@
+//! Errors as clients see them: the one match from what went wrong to a status and a text.
+//!
+//! Statuses and names are Ironic's. Texts are those of the contract where clients depend on them. What is a defect of
+//! ours, or of the database, is told to the log in full and to the client in a sentence.
+//!
+//! A machine that fails is not a defect, and yet no fault of the client: what may work a moment later is 503, so that
+//! clients try again; anything else the machine reports is 500, as Ironic answers it.
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use farrier_api::error::{ERROR_NAME_HEADER, ErrorName, Fault, Refusal};
+use farrier_conductor::error::ConductorError;
+use farrier_conductor::registry::{RefusedLibrary, RegistryError};
+use farrier_model::power::PowerRefusal;
+use farrier_sdk::error::{Chain, DriverError, ErrorKind};
+use farrier_sdk::interface::power::PowerState;
+use farrier_store::{DuplicateField, RecordKind, StoreError};
+use tracing::error;
+use uuid::Uuid;
+
+/// What the client reads of a defect.
+const DEFECT: &str = "The service failed to do this; its log has the reason under the id of the request.";
+
+/// The media type of the body of an error.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A request that is answered with an error.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HttpError {
+    /// The resource refuses.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// There is no such resource, or not in this form.
+    #[error("{}", .0.title)]
+    Refusal(Refusal),
+}
+
+impl HttpError {
+    /// The same error about what a body names: a node in there that does not exist is 400, not 404.
+    pub(super) fn in_body(self) -> Self {
+        match self {
+            Self::Fault(fault) if fault.code() == 404 => Self::Fault(fault.with_code(400)),
+            other => other,
+        }
+    }
+}
+
+impl From<Refusal> for HttpError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
+    }
+}
+
+impl From<ConductorError> for HttpError {
+    fn from(error: ConductorError) -> Self {
+        let fault = fault(&error);
+        if 500 <= fault.code() {
+            error!(error = %Chain(&error), name = %fault.name(), "a request failed");
+        }
+        Self::Fault(fault)
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let (code, body, name) = match self {
+            Self::Fault(fault) => (fault.code(), fault.body(), Some(fault.name())),
+            Self::Refusal(refusal) => (refusal.code, refusal.body(), None),
+        };
+        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, [(CONTENT_TYPE, JSON)], body).into_response();
+        if let Some(name) = name {
+            response.headers_mut().insert(ERROR_NAME_HEADER, HeaderValue::from_static(name.as_str()));
+        }
+        response
+    }
+}
+
+/// What a client is told about an error of the conductor.
+fn fault(error: &ConductorError) -> Fault {
+    let text = error.to_string();
+    match error {
+        ConductorError::Store(error) => of_store(error),
+        ConductorError::Registry(error) => of_registry(error),
+        ConductorError::InvalidIdentity(_) => Fault::new(ErrorName::InvalidIdentity, text),
+        ConductorError::InvalidState(_) => Fault::new(ErrorName::InvalidState, text),
+        ConductorError::PowerRefused { node, source } => of_power(*node, *source),
+        ConductorError::NoValidHost { driver, group, refused } => {
+            with_refused(Fault::no_valid_host(driver, group), refused.as_ref()).with_code(400)
+        }
+        ConductorError::NoFreeConductorWorker { .. } => Fault::no_free_worker(),
+        ConductorError::Driver { name, operation, source, .. } => of_driver(&text, name, operation, source),
+        ConductorError::PowerStateUnsupported { .. } | ConductorError::InvalidParameter { .. } => {
+            Fault::invalid(text)
+        }
+        ConductorError::WrongState { node, what, state } => {
+            Fault::invalid_state_requested(what, &node.to_string(), state.as_str())
+        }
+        ConductorError::InTransition { node } => Fault::node_in_transition(&node.to_string()),
+        ConductorError::NodeAssociated { node, instance } => {
+            Fault::node_associated(&node.to_string(), &instance.to_string())
+        }
+        ConductorError::NodeProtected { .. } => Fault::new(ErrorName::NodeProtected, text),
+        ConductorError::NotProtectable { node, state } => {
+            Fault::protect_in_wrong_state(&node.to_string(), state.as_str())
+        }
+        ConductorError::Conflict { .. } => Fault::new(ErrorName::Conflict, text),
+        ConductorError::NodeNotFound { name } => Fault::node_not_found(&name.to_string()),
+        ConductorError::Released { .. } | ConductorError::IncorrectConfiguration { .. } => {
+            Fault::new(ErrorName::InternalError, DEFECT)
+        }
+    }
+}
+
+/// Errors of the store. A database that is busy is never a defect.
+fn of_store(error: &StoreError) -> Fault {
+    let text = error.to_string();
+    match error {
+        StoreError::NodeNotFound { node } => Fault::node_not_found(node),
+        StoreError::NodeLocked { node, holder } => Fault::node_locked(&node.to_string(), holder),
+        // The lock was lost while the request worked under it: whoever has it now goes first.
+        StoreError::NodeNotLocked { .. } => Fault::new(ErrorName::NodeNotLocked, text).with_code(409),
+        StoreError::InternalInfoConflict { .. } => Fault::new(ErrorName::Conflict, text),
+        StoreError::ConductorNotFound { hostname } => Fault::conductor_not_found(hostname),
+        StoreError::NotFound { record: RecordKind::Port, ident } => Fault::port_not_found(ident),
+        StoreError::NotFound { record, ident } => {
+            let record = capitalized(&record.to_string());
+            Fault::new(ErrorName::NotFound, format!("{record} {ident} could not be found."))
+        }
+        StoreError::Duplicate { record, field, value } => of_duplicate(*record, *field, value, text),
+        StoreError::PortgroupNotEmpty { .. } | StoreError::InvalidSortKey { .. } => Fault::invalid(text),
+        StoreError::Busy { .. } | StoreError::ShuttingDown { .. } => {
+            let text = "The service is busy, please retry a moment later.";
+            Fault::new(ErrorName::TemporaryFailure, text)
+        }
+        StoreError::ConductorAlreadyRegistered { .. }
+        | StoreError::ConductorHardwareInterfacesAlreadyRegistered { .. }
+        | StoreError::Database { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Open { .. }
+        | StoreError::InvalidUrl { .. }
+        | StoreError::Migration { .. } => Fault::new(ErrorName::InternalError, DEFECT),
+    }
+}
+
+/// A value that another record has already.
+fn of_duplicate(record: RecordKind, field: DuplicateField, value: &str, text: String) -> Fault {
+    match (record, field) {
+        (RecordKind::Node, DuplicateField::Uuid) => Fault::node_uuid_exists(value),
+        (RecordKind::Node, DuplicateField::Name) => Fault::node_name_exists(value),
+        (RecordKind::Node, DuplicateField::InstanceUuid) => {
+            let text = format!("Instance {value} is already associated with another node.");
+            Fault::new(ErrorName::InstanceAssociated, text)
+        }
+        (RecordKind::Port, DuplicateField::Uuid) => Fault::port_uuid_exists(value),
+        (RecordKind::Port, DuplicateField::Address) => Fault::mac_exists(value),
+        (_, _) => Fault::new(ErrorName::Conflict, capitalized(&text)),
+    }
+}
+
+/// Errors of the registry.
+fn of_registry(error: &RegistryError) -> Fault {
+    let text = error.to_string();
+    match error {
+        RegistryError::DriverNotFound { name, refused, .. } => {
+            with_refused(Fault::driver_not_found(name), refused.as_ref())
+        }
+        RegistryError::InterfaceNotFound { kind, name, valid, refused } => {
+            let valid: Vec<&str> = valid.0.iter().map(String::as_str).collect();
+            with_refused(Fault::interface_not_found(kind.as_str(), name, &valid), refused.as_ref())
+        }
+        RegistryError::IncompatibleInterface { .. } => Fault::new(ErrorName::IncompatibleInterface, text),
+        RegistryError::NoValidDefault { .. } => Fault::new(ErrorName::NoValidDefaultForInterface, text),
+        RegistryError::DriverLoad { .. } => Fault::new(ErrorName::DriverLoadError, text),
+        // Of a hardware type that is enabled here: this conductor does not count as alive, or not yet.
+        RegistryError::NoDriversLoaded => Fault::new(ErrorName::TemporaryFailure, text),
+        RegistryError::DriverNotFoundInEntrypoint { .. }
+        | RegistryError::Builtin(_)
+        | RegistryError::Duplicate { .. }
+        | RegistryError::NothingSupported { .. } => Fault::new(ErrorName::InternalError, DEFECT),
+    }
+}
+
+/// A power request that the node does not allow.
+fn of_power(node: Uuid, refusal: PowerRefusal) -> Fault {
+    let node = node.to_string();
+    match refusal {
+        PowerRefusal::NotARequest { request } => not_a_power_request(request.as_str(), &node, None),
+        PowerRefusal::InvalidState { request, state } => {
+            Fault::invalid_state_requested(request.as_str(), &node, state.as_str())
+        }
+        PowerRefusal::PowerOffDisabled { .. } => {
+            Fault::new(ErrorName::PowerStateFailure, format!("Node {node}: {refusal}"))
+        }
+    }
+}
+
+/// 400 for a power target that is none; the text names the power state, not the provision state.
+pub(super) fn not_a_power_request(target: &str, node: &str, state: Option<PowerState>) -> Fault {
+    Fault::invalid_state_requested(target, node, state.map_or("None", |state| state.as_str()))
+}
+
+/// A driver that was asked and failed. `text` says what it was asked for.
+fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> Fault {
+    let chain = || format!("{text}: {source}");
+    match source.kind() {
+        ErrorKind::Unsupported => Fault::unsupported(name, operation),
+        ErrorKind::MissingParameter => {
+            Fault::new(ErrorName::MissingParameterValue, capitalized(&source.to_string()))
+        }
+        ErrorKind::InvalidParameter => Fault::invalid(capitalized(&source.to_string())),
+        ErrorKind::Conflict => Fault::new(ErrorName::Conflict, chain()),
+        _ if source.is_retryable() => Fault::new(ErrorName::TemporaryFailure, chain()),
+        _ => Fault::new(ErrorName::HardwareFailure, chain()),
+    }
+}
+
+/// Adds to a fault that a library would have helped, had it not been refused.
+fn with_refused(fault: Fault, refused: Option<&RefusedLibrary>) -> Fault {
+    let Some(RefusedLibrary { file, reason, .. }) = refused else { return fault };
+    let text = format!("{} The library '{file}' offers it but was refused: {reason}", fault.message());
+    Fault::new(fault.name(), text).with_code(fault.code())
+}
+
+/// `text` as it begins a sentence.
+fn capitalized(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use farrier_model::provision::ProvisionState;
+    use farrier_sdk::interface::InterfaceType;
+
+    use super::*;
+
+    fn shown(error: impl Into<ConductorError>) -> String {
+        let fault = fault(&error.into());
+        format!("{} {} {fault}", fault.code(), fault.name())
+    }
+
+    fn driver(source: DriverError) -> ConductorError {
+        let (kind, name) = (InterfaceType::Management, "acme".to_owned());
+        ConductorError::Driver { node: Uuid::nil(), kind, name, operation: "get_boot_device", source }
+    }
+
+    fn refused() -> Option<RefusedLibrary> {
+        Some(RefusedLibrary {
+            file: "libacme.so".to_owned(),
+            reason: "it was built for ABI 9".to_owned(),
+            hardware_types: Vec::new(),
+            interfaces: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_driver_s_error_is_sorted_by_whose_fault_it_is() {
+        let shown = [
+            shown(driver(DriverError::unsupported("no"))),
+            shown(driver(DriverError::missing_parameter("missing `acme_address`"))),
+            shown(driver(DriverError::invalid_parameter("`acme_port` is 0"))),
+            shown(driver(DriverError::unreachable("no answer from `192.0.2.1`"))),
+            shown(driver(DriverError::auth_failed("password refused"))),
+            shown(driver(DriverError::hardware("fan is on fire"))),
+        ];
+
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        400 UnsupportedDriverExtension Driver acme does not support get_boot_device (disabled or not implemented).
+        400 MissingParameterValue Missing `acme_address`
+        400 InvalidParameterValue `acme_port` is 0
+        503 TemporaryFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: no answer from `192.0.2.1`
+        500 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: password refused
+        500 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: fan is on fire
+        ");
+    }
+
+    #[test]
+    fn what_another_holds_or_has_is_a_conflict() {
+        let value = "x".to_owned();
+        let duplicate = |record, field| StoreError::Duplicate { record, field, value: value.clone() };
+        let shown = [
+            shown(StoreError::NodeLocked { node: Uuid::nil(), holder: "host-2".to_owned() }),
+            shown(StoreError::NodeNotLocked { node: Uuid::nil() }),
+            shown(duplicate(RecordKind::Node, DuplicateField::Name)),
+            shown(duplicate(RecordKind::Node, DuplicateField::InstanceUuid)),
+            shown(duplicate(RecordKind::Port, DuplicateField::Address)),
+            shown(duplicate(RecordKind::Portgroup, DuplicateField::Name)),
+            shown(ConductorError::InTransition { node: Uuid::nil() }),
+            shown(ConductorError::NodeAssociated { node: Uuid::nil(), instance: Uuid::nil() }),
+        ];
+
+        assert!(shown.iter().all(|text| text.starts_with("409 ")), "{shown:#?}");
+    }
+
+    #[test]
+    fn what_can_be_tried_again_is_503() {
+        let shown = [
+            shown(StoreError::Busy { operation: "node_get", source: None }),
+            shown(StoreError::ShuttingDown { operation: "node_get" }),
+            shown(ConductorError::NoFreeConductorWorker { size: 3 }),
+        ];
+
+        assert!(shown.iter().all(|text| text.starts_with("503 ")), "{shown:#?}");
+    }
+
+    #[test]
+    fn a_refused_library_is_named_where_it_would_have_helped() {
+        let (driver, group) = ("acme".to_owned(), String::new());
+
+        let shown = shown(ConductorError::NoValidHost { driver, group, refused: refused() });
+
+        assert!(shown.starts_with("400 NoValidHost No valid host was found."), "{shown}");
+        assert!(shown.ends_with("'libacme.so' offers it but was refused: it was built for ABI 9"), "{shown}");
+    }
+
+    #[test]
+    fn defects_keep_their_secrets() {
+        let reason = "a password of ours".to_owned();
+
+        let shown = shown(StoreError::Corrupt { column: "driver_info", reason });
+
+        assert_eq!(shown, format!("500 InternalError {DEFECT}"));
+    }
+
+    #[test]
+    fn what_a_state_forbids_is_named_as_clients_know_it() {
+        let state = ProvisionState::Active;
+        let deleting = ConductorError::WrongState { node: Uuid::nil(), what: "be deleted", state };
+        let cleaning = ProvisionState::Cleaning;
+        let source = PowerRefusal::InvalidState { request: PowerState::On, state: cleaning };
+        let shown = [shown(deleting), shown(ConductorError::PowerRefused { node: Uuid::nil(), source })];
+
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        400 InvalidStateRequested The requested action "be deleted" can not be performed on node "00000000-0000-0000-0000-000000000000" while it is in state "active".
+        400 InvalidStateRequested The requested action "power on" can not be performed on node "00000000-0000-0000-0000-000000000000" while it is in state "cleaning".
+        "#);
+    }
+
+    #[test]
+    fn a_missing_node_in_a_body_is_400() {
+        let error = HttpError::from(Fault::node_not_found("n1")).in_body();
+
+        let HttpError::Fault(fault) = error else { panic!("{error}") };
+        assert_eq!((fault.code(), fault.name()), (400, ErrorName::NodeNotFound));
+    }
+}

@@ -1,0 +1,103 @@
+//! Nodes, and what belongs to one of them.
+
+mod boot_device;
+mod create;
+mod filter;
+mod maintenance;
+mod patch;
+mod states;
+mod validate;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use farrier_api::node::NODE;
+use farrier_api::paging::selected_fields;
+use farrier_model::node::{Node, NodeName};
+use farrier_store::Children;
+
+use super::call::Call;
+use super::error::HttpError;
+use super::paging::{Detail, List};
+use super::{ApiState, Shared, answer};
+use crate::view::{self, Selection};
+
+/// The routes of nodes.
+pub(super) fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/nodes", get(list).post(create::create))
+        .route("/v1/nodes/detail", get(list_detail))
+        .route("/v1/nodes/{ident}", get(show).patch(patch::patch).delete(delete))
+        .merge(maintenance::routes())
+        .merge(states::routes())
+        .merge(validate::routes())
+        .merge(boot_device::routes())
+    // next path below a node above this line
+}
+
+async fn list(State(state): Shared, call: Call) -> Result<Response, HttpError> {
+    page(&state, &call, "nodes", Detail::Short).await
+}
+
+async fn list_detail(State(state): Shared, call: Call) -> Result<Response, HttpError> {
+    page(&state, &call, "nodes/detail", Detail::Whole).await
+}
+
+async fn page(state: &ApiState, call: &Call, path: &str, detail: Detail) -> Result<Response, HttpError> {
+    let list = List::parse(&NODE, call, state.max_limit, path, detail)?;
+    let Some(filter) = filter::filter(&state.conductor, &list.query).await? else {
+        return Ok(list.answer_whole(Vec::new()));
+    };
+    let nodes = state.conductor.nodes(&filter, &list.page()?).await?;
+    let selection = Selection::of_list(&list.query);
+    let items = nodes
+        .iter()
+        .map(|node| view::node::view(&state.conductor, &call.base, call.version, &selection, node))
+        .collect();
+    // One instance is on one node, so that there is no second page.
+    if filter.instance_uuid.is_some() && filter.children == Children::Included {
+        return Ok(list.answer_whole(items));
+    }
+    Ok(list.answer(items, nodes.last().map(|node| node.uuid.to_string())))
+}
+
+async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+    let fields = selected_fields(&NODE, call.version, &call.arguments)?;
+    let node = state.conductor.node(&NodeName::from(ident.as_str())).await?;
+    Ok(answer::ok(seen(&state, &call, &Selection::of_one(fields), &node)))
+}
+
+/// A change that is one transaction: dropped before it, the node stays; after it, the lock goes with the node.
+async fn delete(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    state.conductor.node_delete(call.context, &NodeName::from(ident.as_str())).await?;
+    Ok(answer::no_content())
+}
+
+/// A node as the client of this call sees it.
+fn seen(
+    state: &ApiState,
+    call: &Call,
+    selection: &Selection,
+    node: &Node,
+) -> serde_json::Map<String, serde_json::Value> {
+    view::node::view(&state.conductor, &call.base, call.version, selection, node)
+}
+
+/// Where the states of a node are, by the name the request used for it.
+fn states_of(call: &Call, ident: &str) -> String {
+    let ident = farrier_api::link::encoded(ident);
+    farrier_api::link::address(&call.base, &format!("nodes/{ident}/states"))
+}
+
+/// A node named in a body or a query; none when the text is empty.
+///
+/// # Errors
+///
+/// `NodeNotFound`.
+async fn referenced(state: &ApiState, ident: &str) -> Result<Node, HttpError> {
+    Ok(state.conductor.node(&NodeName::from(ident)).await?)
+}

@@ -1,0 +1,58 @@
+//! The device a node boots from.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use farrier_api::boot_device::{BootDevice, BootDeviceRequest, SupportedBootDevices};
+use farrier_model::node::NodeName;
+
+use super::super::call::{Body, Call};
+use super::super::detached::to_its_end;
+use super::super::error::HttpError;
+use super::super::{ApiState, Shared, answer};
+
+/// The routes of the boot device.
+pub(super) fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/nodes/{ident}/management/boot_device", get(show).put(set))
+        .route("/v1/nodes/{ident}/management/boot_device/supported", get(supported))
+}
+
+async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let current = state.conductor.boot_device(call.context, &NodeName::from(ident.as_str())).await?;
+    let boot_device = current.boot_device.map(String::from);
+    Ok(answer::ok(BootDevice { boot_device, persistent: current.persistent }))
+}
+
+async fn supported(
+    State(state): Shared,
+    Path(ident): Path<String>,
+    call: Call,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let name = NodeName::from(ident.as_str());
+    let devices = state.conductor.supported_boot_devices(call.context, &name).await?;
+    let supported_boot_devices = devices.into_iter().map(String::from).collect();
+    Ok(answer::ok(SupportedBootDevices { supported_boot_devices }))
+}
+
+/// Runs to its end without its client: a BMC that is left in the middle of several requests may boot from anything.
+async fn set(
+    State(state): Shared,
+    Path(ident): Path<String>,
+    call: Call,
+    Body(body): Body,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let BootDeviceRequest { boot_device, persistent } = BootDeviceRequest::parse(&body)?;
+    let name = NodeName::from(ident.as_str());
+    to_its_end(async move {
+        state.conductor.set_boot_device(call.context, &name, boot_device.into(), persistent).await
+    })
+    .await?;
+    Ok(answer::no_content())
+}

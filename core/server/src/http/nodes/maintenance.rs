@@ -1,0 +1,50 @@
+//! Putting nodes into maintenance.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::put;
+use farrier_api::node::MaintenanceRequest;
+use farrier_conductor::error::ConductorError;
+use farrier_conductor::service::{NodeUpdate, ResetInterfaces};
+use farrier_model::node::{Node, NodeName};
+
+use super::super::call::{Body, Call};
+use super::super::error::HttpError;
+use super::super::{ApiState, Shared, answer};
+
+/// The routes of maintenance.
+pub(super) fn routes() -> Router<Arc<ApiState>> {
+    Router::new().route("/v1/nodes/{ident}/maintenance", put(set).delete(unset))
+}
+
+async fn set(
+    State(state): Shared,
+    Path(ident): Path<String>,
+    call: Call,
+    Body(body): Body,
+) -> Result<Response, HttpError> {
+    let MaintenanceRequest { reason } = MaintenanceRequest::parse(&body)?;
+    let edit =
+        move |node: &Node| Ok(Node { maintenance: true, maintenance_reason: reason.clone(), ..node.clone() });
+    update(&state, call, &ident, &edit).await
+}
+
+/// The conductor forgets the reason, its own or an operator's.
+async fn unset(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+    update(&state, call, &ident, &|node| Ok(Node { maintenance: false, ..node.clone() })).await
+}
+
+async fn update(
+    state: &ApiState,
+    call: Call,
+    ident: &str,
+    edit: &(dyn Fn(&Node) -> Result<Node, ConductorError> + Send + Sync),
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let update = NodeUpdate { edit, reset_interfaces: ResetInterfaces::No };
+    state.conductor.node_update(call.context, &NodeName::from(ident), update).await?;
+    Ok(answer::accepted())
+}

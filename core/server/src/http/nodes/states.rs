@@ -1,0 +1,83 @@
+//! The states of a node, and changing its power state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{get, put};
+use farrier_api::node::NodeStates;
+use farrier_api::power::{PowerRequest, PowerTarget};
+use farrier_model::node::NodeName;
+use farrier_sdk::interface::power::PowerState;
+
+use super::super::call::{Body, Call};
+use super::super::detached::to_its_end;
+use super::super::error::{HttpError, not_a_power_request};
+use super::super::{ApiState, Shared, answer};
+use super::states_of;
+use crate::view;
+
+/// The routes of states.
+pub(super) fn routes() -> Router<Arc<ApiState>> {
+    Router::new()
+        .route("/v1/nodes/{ident}/states", get(show))
+        .route("/v1/nodes/{ident}/states/power", put(power))
+    // next state above this line
+}
+
+async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let node = state.conductor.node(&NodeName::from(ident.as_str())).await?;
+    let states = NodeStates::from(&view::node::wire(&state.conductor, &node));
+    Ok(answer::ok(states.view(call.version)))
+}
+
+/// Runs to its end without its client: between noting the target and starting the job, a drop would leave a node
+/// that says it is on its way, and nobody who takes it there.
+async fn power(
+    State(state): Shared,
+    Path(ident): Path<String>,
+    call: Call,
+    Body(body): Body,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let request = PowerRequest::parse(call.version, &body)?;
+    let location = states_of(&call, &ident);
+    let name = NodeName::from(ident.as_str());
+    let Some(target) = PowerTarget::parse(&request.target) else {
+        let node = state.conductor.node(&name).await?;
+        let fault = not_a_power_request(&request.target, &node.uuid.to_string(), node.power_state);
+        return Err(fault.into());
+    };
+    let timeout = request.timeout.map(Duration::from_secs);
+    to_its_end(
+        async move { state.conductor.change_power(call.context, &name, requested(target), timeout).await },
+    )
+    .await?;
+    Ok(answer::accepted_at(&location))
+}
+
+/// A target in the conductor's words.
+fn requested(target: PowerTarget) -> PowerState {
+    match target {
+        PowerTarget::On => PowerState::On,
+        PowerTarget::Off => PowerState::Off,
+        PowerTarget::Rebooting => PowerState::Reboot,
+        PowerTarget::SoftOff => PowerState::SoftOff,
+        PowerTarget::SoftRebooting => PowerState::SoftReboot,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_call_a_target_by_the_same_name() {
+        for target in PowerTarget::ALL {
+            assert_eq!(requested(target).as_str(), target.as_str());
+        }
+    }
+}
