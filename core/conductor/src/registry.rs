@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::config::DriverConfig;
 
-pub use builtin::builtins;
+pub use builtin::{builtin_names, builtins};
 pub use enabled::Enabled;
 pub use error::{RefusedLibrary, RegistryError, RegistryNames};
 

@@ -37,7 +37,8 @@ pub fn builtins() -> Result<Plugin, RegistryError> {
 }
 
 /// Names of the built-in implementations of one type.
-pub(super) fn builtin_names(kind: InterfaceType) -> &'static [&'static str] {
+#[must_use]
+pub fn builtin_names(kind: InterfaceType) -> &'static [&'static str] {
     match kind {
         InterfaceType::Bios => &["no-bios"],
         InterfaceType::Console => &["no-console"],
