@@ -130,15 +130,20 @@ impl Settings {
             .clone()
             .unwrap_or_else(|| format!("sqlite://{}", self.directory.join("farrier.db").display()));
         let types: Vec<String> = self.hardware_types.iter().map(|name| quoted(name)).collect();
-        let mut conductor = vec![format!("enabled_hardware_types = [{}]", types.join(", "))];
-        conductor.extend(self.conductor.iter().cloned());
+        // A node that chooses nothing gets what ships with the conductor, and the fake driver's own where it has it.
+        let mut drivers = vec![format!("enabled_hardware_types = [{}]", types.join(", "))];
+        if self.hardware_types.iter().any(|name| name == "fake-hardware") {
+            drivers.push("enabled_boot_interfaces = [\"noop\", \"fake\"]".to_owned());
+            drivers.push("enabled_deploy_interfaces = [\"noop\", \"fake\"]".to_owned());
+        }
         format!(
             "[api]\nhost_ip = \"127.0.0.1\"\nport = {}\n\n[database]\nconnection = {}\n\n\
-             [plugins]\ndirectory = {}\n\n[conductor]\n{}\n\n{}",
+             [plugins]\ndirectory = {}\n\n[drivers]\n{}\n\n[conductor]\n{}\n\n{}",
             self.port,
             quoted(&database),
             quoted(&self.plugins.display().to_string()),
-            conductor.join("\n"),
+            drivers.join("\n"),
+            self.conductor.join("\n"),
             self.tables,
         )
     }
