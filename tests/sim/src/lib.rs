@@ -6,6 +6,7 @@
 //! | [`ipmi_sim`] | a BMC that speaks IPMI |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
+//! | [`plugin`] | our plugins as shared libraries |
 //! | [`port`] | ports nobody else takes |
 //! | [`wait`] | waiting for a state, with a deadline |
 //! | [`http`] | requests to a server on this machine |
@@ -23,6 +24,7 @@ pub mod farrierd;
 pub mod http;
 pub mod ipmi_sim;
 pub mod labs;
+pub mod plugin;
 pub mod port;
 pub mod postgres;
 pub mod process;
