@@ -17,7 +17,7 @@ const COUNT_MAX: u64 = 1_000_000;
 
 /// The table `[redfish]` of the configuration. Times are in seconds; each of them may be 0.
 ///
-/// Source: Ironic `[redfish]`, but for those named as ours.
+/// Source: Ironic `[redfish]`; what is not there is ours.
 #[derive(Debug, Clone, Options)]
 pub struct RedfishOptions {
     /// How to log in where a node does not say: auto, session or basic
@@ -44,13 +44,13 @@ pub struct RedfishOptions {
     /// Clients kept with their sessions; the least recently used goes first
     #[option(default = 1000, parse = count)]
     pub connection_cache_size: u32,
-    /// Requests in flight to one BMC (ours)
+    /// Requests in flight to one BMC
     #[option(default = 2, parse = positive)]
     pub bmc_requests_max: u32,
-    /// How often a BMC is asked that says it is not ready (ours)
+    /// How often a BMC is asked that says it is not ready
     #[option(default = 5, parse = positive)]
     pub server_error_attempts: u32,
-    /// First pause between such questions; it doubles up to eight times itself (ours)
+    /// First pause between such questions; it doubles up to eight times itself
     #[option(default = 1.0, parse = seconds)]
     pub server_error_delay: f64,
     /// How often a change is tried that is refused while the machine starts
@@ -71,13 +71,13 @@ pub struct RedfishOptions {
     /// Time for a machine to shut down by itself, unless a request names another
     #[option(default = 600.0, parse = seconds)]
     pub soft_power_off_timeout: f64,
-    /// Time a machine on its way to another power state gets to arrive there before it is switched (ours)
+    /// Time a machine on its way to another power state gets to arrive there before it is switched
     #[option(default = 30.0, parse = seconds)]
     pub power_settle_timeout: f64,
-    /// Time after a restart before a machine is believed to be on, where nothing shows the restart (ours)
+    /// Time after a restart before a machine is believed to be on, where nothing shows the restart
     #[option(default = 15.0, parse = seconds)]
     pub restart_settle_time: f64,
-    /// First pause between two looks at a machine or a task; it grows up to five or ten times itself (ours)
+    /// First pause between two looks at a machine or a task; it grows up to five or ten times itself
     #[option(default = 1.0, parse = seconds)]
     pub poll_interval: f64,
 }

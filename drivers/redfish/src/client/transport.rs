@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, LOCATION,
 };
-use reqwest::{Method, Response, StatusCode, redirect};
+use reqwest::{Method, Response, StatusCode, Version, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use super::account::Login;
@@ -16,7 +16,7 @@ use super::address::{Address, Scheme};
 use super::error::Phase;
 use super::message::Messages;
 use super::tls::{self, TlsError, TlsVersion, Verify};
-use super::wire::{Watch, Wire};
+use super::wire::{Held, Watch, Wire};
 
 /// Most redirects followed for one request.
 const REDIRECTS_MAX: usize = 3;
@@ -189,10 +189,15 @@ impl Transport {
         deadline: Instant,
     ) -> Result<Answer, Trouble> {
         let start = Instant::now();
-        let connections = self.wire.started();
-        let request = self.request(outgoing, path, credential, start);
-        let sent = self.wait(request.send(), start, deadline).await?;
-        let reused = self.wire.started() == connections;
+        let (sent, reused) = loop {
+            let connections = self.wire.started();
+            let request = self.request(outgoing, path, credential, start);
+            let sent = self.wait(request.send(), start, deadline).await?;
+            match &sent {
+                Err(error) if chain(error).any(|cause| cause.is::<Held>()) => self.wire.insist(),
+                _ => break (sent, self.wire.started() == connections),
+            }
+        };
         let response = match sent {
             Ok(response) => response,
             Err(error) => {
@@ -268,6 +273,9 @@ impl Transport {
         deadline: Instant,
     ) -> Result<Answer, Trouble> {
         let limit = outgoing.body_size_max;
+        let closes = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"close");
+        let reusable =
+            response.version() == Version::HTTP_11 && !response.headers().get(CONNECTION).is_some_and(closes);
         let too_long = || Trouble::Refused { reason: format!("an answer of more than {limit} bytes") };
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         if response.content_length().is_some_and(|length| length > limit as u64) {
@@ -283,7 +291,10 @@ impl Transport {
                     body.extend_from_slice(&part);
                     continue;
                 }
-                Ok(Ok(None)) => break,
+                Ok(Ok(None)) => {
+                    self.wire.answered(reusable);
+                    break;
+                }
                 Ok(Err(error)) => Trouble::Lost {
                     reason: format!("the answer broke off: {}", innermost(&error)),
                     reused: false,

@@ -1,13 +1,18 @@
-//! Counts the connections of one client, to tell a reused connection from a new one.
+//! Watches the connections of one client: which are reused, and that none is made in vain.
+//!
+//! After an answer its connection goes back to the pool of the HTTP library, a moment later. A request in that
+//! moment would find no idle connection and make another one, with a handshake that costs a BMC a good part of
+//! a second. So a connection begun right after an answer is held for that moment; the request then either has
+//! found the old one, or is sent again.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower::{Layer, Service};
 
 /// Failures of reused connections in a row after which connections are no longer kept.
@@ -16,9 +21,24 @@ const REUSE_FAILURES_MAX: u32 = 2;
 /// How long connections are not kept after such failures.
 const REUSE_PAUSE: Duration = Duration::from_hours(1);
 
+/// How long after an answer its connection may be on its way back.
+const RETURN_TIME_MAX: Duration = Duration::from_millis(20);
+
+/// How long a new connection is held meanwhile.
+const HOLD_TIME: Duration = Duration::from_millis(2);
+
+/// A connection was not made, because one should be coming back.
+#[derive(Debug, thiserror::Error)]
+#[error("a connection in use is coming back")]
+pub(super) struct Held;
+
 /// What is known about the connections of one client.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
+    /// When the last answer ended whose connection can be used again.
+    answered: Mutex<Option<Instant>>,
+    /// The next connection is not held.
+    insists: AtomicBool,
     started: AtomicU64,
     connecting: AtomicU32,
     connected: Mutex<Option<Instant>>,
@@ -41,6 +61,24 @@ impl Wire {
             None if self.connecting.load(Ordering::Relaxed) > 0 => start + connect + read,
             None => start + read,
         }
+    }
+
+    /// Notes the end of an answer.
+    pub(super) fn answered(&self, reusable: bool) {
+        let now = reusable.then(Instant::now);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Makes the next connection in any case.
+    pub(super) fn insist(&self) {
+        self.insists.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a new connection is to be held.
+    fn holds(&self) -> bool {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.insists.swap(false, Ordering::Relaxed)
+            && answered.is_some_and(|at| at.elapsed() < RETURN_TIME_MAX)
     }
 
     /// Notes that a reused connection failed before its answer began.
@@ -85,6 +123,7 @@ pub(super) struct Watched<S> {
 impl<S, R> Service<R> for Watched<S>
 where
     S: Service<R>,
+    S::Error: From<Held>,
     S::Future: Send + 'static,
 {
     type Response = S::Response;
@@ -96,6 +135,12 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
+        if self.wire.holds() {
+            return Box::pin(async {
+                sleep(HOLD_TIME).await;
+                Err(Held.into())
+            });
+        }
         let connecting = Connecting::begin(Arc::clone(&self.wire));
         let connection = self.inner.call(request);
         Box::pin(async move {
@@ -145,6 +190,23 @@ mod tests {
 
         assert!(wire.closes(now) && wire.closes(now + Duration::from_secs(3599)));
         assert!(!wire.closes(now + Duration::from_secs(3600)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connections_are_held_for_a_moment_after_an_answer() {
+        let wire = Wire::default();
+        assert!(!wire.holds());
+
+        wire.answered(true);
+        assert!(wire.holds());
+        wire.insist();
+        assert!(!wire.holds());
+        assert!(wire.holds());
+        tokio::time::advance(RETURN_TIME_MAX).await;
+        assert!(!wire.holds());
+
+        wire.answered(false);
+        assert!(!wire.holds());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,11 +4,13 @@ mod habits;
 mod sessions;
 mod vendors;
 
+use std::fmt::Debug;
 use std::process::Command;
 use std::time::Duration;
 
 use farrier_sdk::serde_json::{Value, json};
 use farrier_sim::process::Process;
+use farrier_sim::wait::wait_for;
 use farrier_sim::{http, labs, program};
 
 use crate::bench::{Task, node};
@@ -19,6 +21,19 @@ const PASSWORD: &str = "secret";
 const AUTHORIZATION: &str = "Basic YWRtaW46c2VjcmV0";
 /// It is a Python program with a large file to read.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a BMC may take to write a request down.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A request in the log of a BMC.
+struct Entry {
+    method: String,
+    path: String,
+    status: u64,
+    connection: u64,
+    /// How it was authenticated.
+    how: String,
+}
 
 /// A vendor's BMC.
 struct Mockup {
@@ -80,19 +95,37 @@ impl Mockup {
         http::request(server, method, path, &headers, body).unwrap().json()
     }
 
-    /// The requests so far: method, path, status, connection, authentication.
-    fn log(&self) -> Vec<(String, String, u64, u64, String)> {
+    /// The requests so far.
+    ///
+    /// The BMC writes a request down after it has answered it: the last one may still be missing.
+    fn log(&self) -> Vec<Entry> {
         let log = self.request("GET", "/__lab/log", None);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let entry = |entry: &Value| {
             let number = |index: usize| entry[index].as_u64().unwrap_or_default();
-            (text(&entry[0]), text(&entry[1]), number(2), number(3), text(&entry[4]))
+            Entry {
+                method: text(&entry[0]),
+                path: text(&entry[1]),
+                status: number(2),
+                connection: number(3),
+                how: text(&entry[4]),
+            }
         };
         log.as_array().unwrap().iter().map(entry).collect()
     }
 
+    /// What `look` finds in the log, once it is `expected`.
+    fn expect_log<T: PartialEq + Debug>(&self, expected: &T, look: impl Fn(&[Entry]) -> T) {
+        let found = wait_for("the expected log", LOG_PATIENCE, || {
+            let found = look(&self.log());
+            (found == *expected).then_some(found)
+        });
+        assert_eq!(&found.unwrap_or_else(|_| look(&self.log())), expected);
+    }
+
     fn logins(&self) -> usize {
-        self.log().iter().filter(|(method, path, ..)| method == "POST" && path.ends_with("/Sessions")).count()
+        let is_login = |entry: &&Entry| entry.method == "POST" && entry.path.ends_with("/Sessions");
+        self.log().iter().filter(is_login).count()
     }
 
     fn sessions(&self) -> u64 {

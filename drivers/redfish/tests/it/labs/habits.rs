@@ -20,8 +20,7 @@ async fn every_kind_of_tag_is_used_as_the_bmc_wants_it() {
             bench.management.set_boot_device(&task, BootDevice::Pxe, false).await.unwrap();
             bench.management.set_boot_device(&task, BootDevice::Disk, false).await.unwrap();
 
-            let refused =
-                mockup.log().iter().filter(|(_, _, status, ..)| matches!(status, 412 | 428)).count();
+            let refused = mockup.log().iter().filter(|entry| matches!(entry.status, 412 | 428)).count();
             assert!(refused <= 2, "{habits:?}: {refused} refusals");
         }
     }
@@ -46,7 +45,7 @@ async fn an_idrac_that_needs_a_moment_after_power_off_gets_it() {
 
     bench.power.set_power_state(&task, PowerState::On, None).await.unwrap();
 
-    assert!(mockup.log().iter().any(|(_, _, status, ..)| *status == 409));
+    assert!(mockup.log().iter().any(|entry| entry.status == 409));
 }
 
 #[tokio::test]
@@ -58,7 +57,7 @@ async fn an_ilo_in_post_gets_the_boot_device_later() {
 
     bench.management.set_boot_device(&task, BootDevice::Pxe, true).await.unwrap();
 
-    assert!(mockup.log().iter().any(|(method, _, status, ..)| method == "PATCH" && *status == 400));
+    assert!(mockup.log().iter().any(|entry| entry.method == "PATCH" && entry.status == 400));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Sessions on a vendor's BMC: how many, how long, and that none is left.
 
+use std::collections::BTreeSet;
+
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::json;
 
@@ -17,11 +19,10 @@ async fn a_thousand_polls_take_one_login_and_one_connection() {
         bench.power.get_power_state(&task).await.unwrap();
     }
 
-    let log = mockup.log();
-    assert_eq!((mockup.logins(), mockup.sessions()), (1, 1));
     // Root, login, collection of Systems, and one look each time.
-    assert_eq!(log.len(), 1003);
-    assert!(log.iter().all(|(_, _, _, connection, _)| *connection == log[0].3));
+    mockup.expect_log(&1003, |log| log.len());
+    mockup.expect_log(&1, |log| log.iter().map(|entry| entry.connection).collect::<BTreeSet<_>>().len());
+    assert_eq!((mockup.logins(), mockup.sessions()), (1, 1));
 }
 
 #[tokio::test]
@@ -55,9 +56,10 @@ async fn a_session_lost_in_a_write_does_not_repeat_the_write() {
 
     bench.management.set_boot_device(&mockup.plain_task(), BootDevice::Pxe, false).await.unwrap();
 
-    let patches: Vec<u64> =
-        mockup.log().iter().filter(|entry| entry.0 == "PATCH").map(|entry| entry.2).collect();
-    assert_eq!((patches, mockup.logins()), (vec![401, 204], 2));
+    mockup.expect_log(&vec![401, 204], |log| {
+        log.iter().filter(|entry| entry.method == "PATCH").map(|entry| entry.status).collect()
+    });
+    assert_eq!(mockup.logins(), 2);
 }
 
 #[tokio::test]
@@ -68,13 +70,9 @@ async fn a_full_bmc_is_used_without_a_session() {
         bench.power.get_power_state(&mockup.plain_task()).await.unwrap();
     }
 
-    let read: Vec<String> = mockup
-        .log()
-        .iter()
-        .filter(|entry| entry.1.contains("Systems/"))
-        .map(|entry| entry.4.clone())
-        .collect();
-    assert_eq!(read, ["basic", "basic"]);
+    mockup.expect_log(&vec!["basic".to_owned(); 2], |log| {
+        log.iter().filter(|entry| entry.path.contains("Systems/")).map(|entry| entry.how.clone()).collect()
+    });
     assert_eq!(mockup.sessions(), 0);
 }
 
@@ -85,8 +83,9 @@ async fn a_bmc_with_basic_only_or_sessions_only_is_used_as_it_is() {
 
         bench.power.get_power_state(&mockup.plain_task()).await.unwrap();
 
-        let log = mockup.log();
-        assert_eq!(log.last().unwrap().4, how);
+        mockup.expect_log(&Some(how.to_owned()), |log| {
+            log.iter().find(|entry| entry.path.contains("Systems/")).map(|entry| entry.how.clone())
+        });
     }
 }
 
@@ -112,6 +111,5 @@ async fn a_wrong_password_locks_no_account() {
         assert_eq!(error.kind(), ErrorKind::AuthFailed);
     }
 
-    let refused = mockup.log().iter().filter(|entry| entry.2 == 401).count();
-    assert_eq!(refused, 2);
+    mockup.expect_log(&2, |log| log.iter().filter(|entry| entry.status == 401).count());
 }
