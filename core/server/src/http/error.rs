@@ -41,7 +41,7 @@ impl HttpError {
     pub(super) fn in_body(self) -> Self {
         match self {
             Self::Fault(fault) if fault.code() == 404 => Self::Fault(fault.with_code(400)),
-            other => other,
+            Self::Fault(_) | Self::Refusal(_) => self,
         }
     }
 }
@@ -204,6 +204,8 @@ pub(super) fn not_a_power_request(target: &str, node: &str, state: Option<PowerS
 /// A driver that was asked and failed. `text` says what it was asked for.
 fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> Fault {
     let chain = || format!("{text}: {source}");
+    let trouble =
+        if source.is_retryable() { ErrorName::TemporaryFailure } else { ErrorName::HardwareFailure };
     match source.kind() {
         ErrorKind::Unsupported => Fault::unsupported(name, operation),
         ErrorKind::MissingParameter => {
@@ -211,8 +213,20 @@ fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> F
         }
         ErrorKind::InvalidParameter => Fault::invalid(capitalized(&source.to_string())),
         ErrorKind::Conflict => Fault::new(ErrorName::Conflict, chain()),
-        _ if source.is_retryable() => Fault::new(ErrorName::TemporaryFailure, chain()),
-        _ => Fault::new(ErrorName::HardwareFailure, chain()),
+        ErrorKind::AuthFailed
+        | ErrorKind::Unreachable
+        | ErrorKind::Timeout
+        | ErrorKind::Protocol
+        | ErrorKind::Busy
+        | ErrorKind::Hardware
+        | ErrorKind::Cancelled
+        | ErrorKind::TaskClosed
+        | ErrorKind::BadPayload
+        | ErrorKind::PluginPanicked
+        | ErrorKind::PluginCrashed
+        | ErrorKind::PluginStalled
+        | ErrorKind::Internal
+        | _ => Fault::new(trouble, chain()),
     }
 }
 

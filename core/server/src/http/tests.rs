@@ -84,18 +84,20 @@ impl Api {
 
     /// The API with a state that `change` has changed.
     async fn with(change: impl FnOnce(&mut ApiState)) -> Self {
-        Self::start(drivers(), change).await
+        Self::start(drivers(), "host-1", change).await
     }
 
-    async fn start(drivers: DriverConfig, change: impl FnOnce(&mut ApiState)) -> Self {
+    async fn start(drivers: DriverConfig, host: &str, change: impl FnOnce(&mut ApiState)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("farrier.db").display());
         let store = Store::open(&StoreConfig::new(url)).await.unwrap();
         let fake = Plugin::linked(farrier_fake::farrier_plugin(), Map::new()).unwrap();
         let registry = Arc::new(Registry::new(drivers, vec![fake], Vec::new()).unwrap());
         let config = ConductorConfig {
-            host: "host-1".to_owned(),
-            node_locked_retry_attempts: 1,
+            host: host.to_owned(),
+            // Long enough for a task of this conductor that is just giving its lock back.
+            node_locked_retry_attempts: 2,
+            node_locked_retry_interval: 0.2,
             ..ConductorConfig::default()
         };
         let conductor = Conductor::start(config, store.clone(), registry).await.unwrap();
