@@ -72,7 +72,7 @@ pub struct RedfishError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Failure {
     /// No connection, or none that lasted.
-    #[error("{phase} for {request}: {reason} ({attempts} attempts in {:.1} s)", elapsed.as_secs_f32())]
+    #[error("{phase} for {request}: {reason} ({} in {:.1} s)", times(*attempts), elapsed.as_secs_f32())]
     Connection {
         /// The request, for the text.
         request: String,
@@ -127,7 +127,7 @@ pub enum Failure {
         messages: Messages,
     },
     /// The BMC went on saying that it is busy.
-    #[error("the BMC is not ready: {request} answered {} after {attempts} attempts{}", status.as_u16(), with_colon(messages))]
+    #[error("the BMC is not ready: {request} answered {} after {}{}", status.as_u16(), times(*attempts), with_colon(messages))]
     NotReady {
         /// The request, for the text.
         request: String,
@@ -289,6 +289,10 @@ fn denial(messages: &Messages) -> String {
     } else {
         messages.to_string()
     }
+}
+
+fn times(attempts: u32) -> String {
+    if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
 fn with_colon(messages: &Messages) -> String {

@@ -120,7 +120,7 @@ async fn an_unknown_certificate_is_refused_at_once_with_the_reason() {
         text.contains("TLS failed") && text.contains("issuer of the certificate is not trusted"),
         "{text}"
     );
-    assert!(text.contains("(1 attempts"), "{text}");
+    assert!(text.contains("(1 attempt in"), "{text}");
     assert!(bmc.bmc.asked().is_empty());
 }
 
