@@ -1,6 +1,7 @@
 //! A file that may be a plugin, read and not run.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 
 use farrier_sdk::descriptor::Descriptor;
@@ -26,12 +27,17 @@ pub struct Candidate {
 }
 
 /// The content of a file as it was read once.
-#[derive(Debug)]
 pub(crate) struct Contents {
     pub(crate) file: File,
     pub(crate) bytes: Vec<u8>,
     /// Text of the descriptor's note.
     pub(crate) note: String,
+}
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Contents({} bytes)", self.bytes.len())
+    }
 }
 
 impl Candidate {

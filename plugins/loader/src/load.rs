@@ -1,6 +1,7 @@
 //! The whole sequence.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -28,7 +29,6 @@ const TRIALS_MAX: usize = 4;
 /// Loads what is enabled.
 ///
 /// Blocks while children load and plugins start; not for async workers.
-#[derive(Debug)]
 pub struct Loader {
     /// What the configuration asks for.
     pub enabled: Enabled,
@@ -59,6 +59,19 @@ struct Ready {
     descriptor: Descriptor,
     sealed: Sealed,
     request: Request,
+}
+
+impl fmt::Debug for Loader {
+    /// Without the values of options, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loader")
+            .field("enabled", &self.enabled)
+            .field("options", &self.options.keys())
+            .field("reserved", &self.reserved)
+            .field("prober", &self.prober)
+            .field("open_timeout", &self.open_timeout)
+            .finish()
+    }
 }
 
 impl Loader {
@@ -181,5 +194,23 @@ impl Ready {
         let origin = Origin::File { path: library.path.clone(), sha256 };
         let config = OpenConfig { options, timeout, ..OpenConfig::default() };
         start::start(module, descriptor, origin, &config, &interfaces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_option() {
+        let mut loader = Loader::new(Enabled::default());
+        let options = Map::from_iter([("password".to_owned(), Value::from("hunter2"))]);
+        let request = Request { note: String::new(), options: options.clone(), interfaces: Vec::new() };
+        loader.options.insert("acme".to_owned(), options);
+
+        let text = format!("{loader:?} {request:?}");
+
+        assert!(text.contains("acme"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
     }
 }

@@ -12,6 +12,7 @@ mod signal;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::fd::OwnedFd;
@@ -78,19 +79,26 @@ pub struct Prober {
 /// What a verdict holds for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
-    sha256: Option<Sha256>,
-    request: String,
+    library: Option<Sha256>,
+    /// Hash of the request: its text holds options, which may be secrets.
+    request: Sha256,
 }
 
 /// What a child is asked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Request {
     /// Text of the descriptor's note.
     pub(crate) note: String,
-    /// Options of the plugin.
+    /// Options of the plugin, which may be secrets.
     pub(crate) options: Map<String, Value>,
     /// What to open of it.
     pub(crate) interfaces: Vec<(InterfaceType, String)>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("interfaces", &self.interfaces).finish_non_exhaustive()
+    }
 }
 
 /// What a child says, one line each.
@@ -133,11 +141,11 @@ impl Prober {
     ) -> Result<(), LoadError> {
         let request = serde_json::to_string(request)
             .map_err(|error| LoadError::NoTrial { why: format!("the request has no JSON: {error}") })?;
-        let key = Key { sha256, request };
+        let key = Key { library: sha256, request: Sha256::of(request.as_bytes()) };
         if let Some(known) = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return known.clone();
         }
-        let verdict = self.run(library, &key.request);
+        let verdict = self.run(library, &request);
         if !matches!(verdict, Err(LoadError::NoTrial { .. })) {
             self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).insert(key, verdict.clone());
         }
