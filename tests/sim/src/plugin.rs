@@ -12,6 +12,9 @@ use crate::process;
 /// What every plugin is built from, from the root.
 const SHARED_SOURCES: [&str; 3] = ["plugins/abi", "plugins/sdk", "plugins/sdk-macros"];
 
+/// What a library is made of, in the folder of a crate.
+const SOURCES: [&str; 3] = ["src", "build.rs", "Cargo.toml"];
+
 /// Folders that hold a plugin's own crate, from the root.
 const FOLDERS: [&str; 3] = ["drivers", "plugins", "tests"];
 
@@ -58,20 +61,19 @@ fn is_current(built: &Path, name: &str) -> Result<bool, SimError> {
         program: format!("farrier-{name}"),
         remedy: "there is no crate of this name".to_owned(),
     })?;
-    let folders = SHARED_SOURCES.iter().map(|folder| root().join(folder)).chain([own]);
-    let newest = folders.filter_map(|folder| newest(&folder)).max();
+    let crates = SHARED_SOURCES.iter().map(|folder| root().join(folder)).chain([own]);
+    let sources = crates.flat_map(|folder| SOURCES.map(|source| folder.join(source)));
+    let newest = sources.filter_map(|source| newest(&source)).max();
     Ok(newest.is_none_or(|newest| newest < built))
 }
 
-/// When the newest file in `folder` was changed.
-fn newest(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?.flatten();
-    entries
-        .filter_map(|entry| {
-            let data = entry.metadata().ok()?;
-            if data.is_dir() { newest(&entry.path()) } else { data.modified().ok() }
-        })
-        .max()
+/// When a file, or the newest one in a folder, was changed.
+fn newest(path: &Path) -> Option<SystemTime> {
+    let data = fs::metadata(path).ok()?;
+    if !data.is_dir() {
+        return data.modified().ok();
+    }
+    fs::read_dir(path).ok()?.flatten().filter_map(|entry| newest(&entry.path())).max()
 }
 
 fn build(name: &str, profile: &Path) -> Result<(), SimError> {
