@@ -5,14 +5,17 @@ mod left;
 mod machine;
 mod table;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use farrier_sim::farrierd::{Farrierd, Settings};
 use farrier_sim::port::free_port;
 use farrier_sim::{process, venv};
+use serde_json::Value;
 
 use self::left::Left;
 use self::machine::Machines;
@@ -67,7 +70,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskEr
 fn show(workspace: &Workspace, directory: &Path, left: &Left, once: bool) -> Result<(), TaskError> {
     let machines = Machines::start(directory, left)?;
     let conductor = start(workspace, directory, left)?;
-    let rows = act::run(&conductor, &machines)?;
+    let rows = act::run(&conductor, &machines, &plugin_files(workspace, &conductor)?)?;
     println!("\n{}", table::text(&rows));
     if let Some(row) = rows.iter().find(|row| row.after.as_ref() != Some(&row.action)) {
         return Err(TaskError::Demo { node: row.node.clone(), action: row.action.clone() });
@@ -121,6 +124,23 @@ fn start(workspace: &Workspace, directory: &Path, left: &Left) -> Result<Farrier
         shown(conductor.process().log()),
     );
     Ok(conductor)
+}
+
+/// The file name of the plugin that brings each hardware type, as the daemon itself lists them.
+fn plugin_files(workspace: &Workspace, conductor: &Farrierd) -> Result<BTreeMap<String, String>, TaskError> {
+    let mut ask = Command::new(program(workspace, "farrierd"));
+    ask.args(["plugins", "--json", "--config"]).arg(conductor.config());
+    let list: Value = serde_json::from_str(&process::run(ask)?).unwrap_or_default();
+    let mut files = BTreeMap::new();
+    for library in list.as_array().into_iter().flatten().filter_map(|row| row.get("library")) {
+        let path = library.get("path").and_then(Value::as_str).unwrap_or_default();
+        let file = path.rsplit('/').next().unwrap_or_default();
+        let types = library.pointer("/offers/hardware_types").and_then(Value::as_array);
+        for hardware_type in types.into_iter().flatten().filter_map(Value::as_str) {
+            files.insert(hardware_type.to_owned(), file.to_owned());
+        }
+    }
+    Ok(files)
 }
 
 /// Says what to type next, with the conductor still running.

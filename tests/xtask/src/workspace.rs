@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::error::TaskError;
 
+/// How the environment variables begin that `cargo run` sets for the program it runs.
+const PACKAGE_VARIABLES: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+
 /// The directories of this workspace.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -35,6 +38,13 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(cargo());
         command.current_dir(&self.root).args(arguments);
+        // What `cargo run` tells us about this package; build scripts that look at it would run again.
+        for (name, _) in env::vars_os() {
+            let text = name.to_string_lossy();
+            if PACKAGE_VARIABLES.iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 

@@ -1,5 +1,6 @@
 //! Enrolls the nodes and powers them on and off, through the REST API alone.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use farrier_sim::error::SimError;
@@ -17,7 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ACTIONS: [&str; 2] = ["power on", "power off"];
 
 /// Enrolls every machine and does all actions with each; a row per action.
-pub(super) fn run(conductor: &Farrierd, machines: &Machines) -> Result<Vec<Row>, TaskError> {
+///
+/// `plugins` tells the file that brings each hardware type.
+pub(super) fn run(
+    conductor: &Farrierd,
+    machines: &Machines,
+    plugins: &BTreeMap<String, String>,
+) -> Result<Vec<Row>, TaskError> {
     for machine in machines.all() {
         let node = json!({
             "name": machine.node, "driver": machine.driver, "driver_info": machine.driver_info,
@@ -28,14 +35,15 @@ pub(super) fn run(conductor: &Farrierd, machines: &Machines) -> Result<Vec<Row>,
     let mut rows = Vec::new();
     for machine in machines.all() {
         for action in ACTIONS {
-            rows.push(power(conductor, machine, action)?);
+            let plugin = plugins.get(machine.driver).cloned().unwrap_or_default();
+            rows.push(power(conductor, machine, action, plugin)?);
         }
     }
     Ok(rows)
 }
 
 /// Asks for one action and watches the node until it is done.
-fn power(conductor: &Farrierd, machine: &Machine, action: &str) -> Result<Row, TaskError> {
+fn power(conductor: &Farrierd, machine: &Machine, action: &str, plugin: String) -> Result<Row, TaskError> {
     let path = format!("/v1/nodes/{}", machine.node);
     let before = member(&call(conductor, "GET", &path, None)?, "power_state");
     let start = Instant::now();
@@ -61,7 +69,7 @@ fn power(conductor: &Farrierd, machine: &Machine, action: &str) -> Result<Row, T
     Ok(Row {
         node: machine.node.clone(),
         driver: machine.driver.to_owned(),
-        plugin: machine.plugin(),
+        plugin,
         action: action.to_owned(),
         lock,
         before,

@@ -61,12 +61,6 @@ impl Machines {
 }
 
 impl Machine {
-    /// File name of the plugin that brings its driver.
-    pub(super) fn plugin(&self) -> String {
-        let driver = self.driver.trim_end_matches("-hardware");
-        format!("libfarrier_{driver}.so")
-    }
-
     /// What the BMC itself says about power, asked without Farrier; `None` when there is no BMC.
     pub(super) fn power(&self) -> Option<String> {
         let on = match &self.bmc {

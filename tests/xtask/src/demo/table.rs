@@ -46,16 +46,16 @@ pub(super) fn text(rows: &[Row]) -> String {
 }
 
 fn cells(row: &Row) -> [String; HEADS.len()] {
-    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let or = |value: &Option<String>, without: &str| value.clone().unwrap_or_else(|| without.to_owned());
     [
         row.node.clone(),
         row.driver.clone(),
         row.plugin.clone(),
         row.action.clone(),
-        or_dash(&row.lock),
-        or_dash(&row.before),
-        or_dash(&row.after),
-        or_dash(&row.bmc),
+        or(&row.lock, "not seen"),
+        or(&row.before, "unknown"),
+        or(&row.after, "unknown"),
+        or(&row.bmc, "no BMC"),
         format!("{:.2} s", row.time.as_secs_f64()),
     ]
 }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up_and_what_is_unknown_is_a_dash() {
+    fn columns_line_up_and_what_is_unknown_is_said() {
         let row = Row {
             node: "demo-fake".to_owned(),
             driver: "fake-hardware".to_owned(),
@@ -79,8 +79,8 @@ mod tests {
         };
 
         let expected = "\
-NODE       DRIVER         PLUGIN              ACTION    LOCKED BY  BEFORE  AFTER     BMC SAYS  TIME
-demo-fake  fake-hardware  libfarrier_fake.so  power on  here       -       power on  -         0.31 s
+NODE       DRIVER         PLUGIN              ACTION    LOCKED BY  BEFORE   AFTER     BMC SAYS  TIME
+demo-fake  fake-hardware  libfarrier_fake.so  power on  here       unknown  power on  no BMC    0.31 s
 ";
         assert_eq!(text(&[row]), expected);
     }
