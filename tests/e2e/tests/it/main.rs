@@ -2,8 +2,11 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "helper functions of tests may panic as tests do"
 )]
 
 mod architecture;
+mod daemon;
+mod harness;
