@@ -25,7 +25,7 @@ const INSECURE_SUITES: [u8; 5] = [0, 1, 2, 15, 16];
 /// Source: Ironic `ipmitool`.
 #[derive(Debug, Clone, Properties)]
 pub struct IpmiInfo {
-    /// IP address or host name of the BMC. Required.
+    /// IP address or host name of the BMC.
     #[property(parse = host, kind = "string")]
     pub ipmi_address: String,
     /// UDP port of the BMC; 623 by default.

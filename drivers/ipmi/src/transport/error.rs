@@ -12,6 +12,9 @@ use crate::target::{Endpoint, Privilege};
 /// Result of speaking to a BMC.
 pub type Result<T, E = TransportError> = std::result::Result<T, E>;
 
+/// What to look at when a BMC does not answer at all: several vendors deliver theirs so.
+const HINT: &str = "IPMI over LAN may be disabled there";
+
 /// Why a command has no answer, or not the one wanted. Every message names the BMC.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
@@ -36,7 +39,7 @@ pub enum TransportError {
         effort: Effort,
     },
     /// The BMC answered nothing.
-    #[error("no reply from `{endpoint}`: {effort}")]
+    #[error("no reply from `{endpoint}`: {effort}; {HINT}")]
     NoReply {
         /// The BMC.
         endpoint: Endpoint,
@@ -44,7 +47,7 @@ pub enum TransportError {
         effort: Effort,
     },
     /// Nothing listens on the BMC's port.
-    #[error("connection refused by `{endpoint}`, nothing listens there: {effort}")]
+    #[error("connection refused by `{endpoint}`: {effort}; {HINT}")]
     Refused {
         /// The BMC.
         endpoint: Endpoint,
@@ -268,7 +271,8 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Unreachable);
         assert_eq!(
             error.message(),
-            "no reply from `192.0.2.7:623`: sent 16 datagrams in 4 login attempts, waited 44.0 s"
+            "no reply from `192.0.2.7:623`: sent 16 datagrams in 4 login attempts, waited 44.0 s; \
+             IPMI over LAN may be disabled there"
         );
     }
 

@@ -202,17 +202,14 @@ impl Link {
         if stale || unsettled {
             self.close_session().await;
         }
-        let channel = match self.channel.take() {
-            Some(channel) => channel,
-            None => {
-                if !unsettled {
-                    self.hold_back(work).await?;
-                }
-                self.login(&job.target, job.fingerprint, work).await?
+        if let Some(channel) = &self.channel {
+            channel.pace(self.pool.options.message_interval, work).await;
+        } else {
+            if !unsettled {
+                self.hold_back(work).await?;
             }
-        };
-        channel.pace(self.pool.options.message_interval, work).await;
-        self.channel = Some(channel);
+            self.channel = Some(self.login(&job.target, job.fingerprint, work).await?);
+        }
         // A caller who gave up meanwhile must not find its command carried out.
         self.check(work)?;
         let Some(channel) = &mut self.channel else { return Ok(Answer::Broken) };

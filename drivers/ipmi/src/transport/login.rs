@@ -76,15 +76,16 @@ struct Tally {
     contradictions: u32,
 }
 
-/// The cipher suites of one login, and how far we are through them.
+/// The cipher suites of one login, at least one, and how far we are through them.
 struct Suites {
     order: Vec<CipherSuite>,
     turn: usize,
 }
 
 impl Suites {
-    fn current(&self) -> Option<CipherSuite> {
-        self.order.get(self.turn).copied()
+    fn current(&self) -> CipherSuite {
+        let [best, ..] = CipherSuite::ALL;
+        self.order.get(self.turn).copied().unwrap_or(best)
     }
 
     /// The numbers tried so far.
@@ -118,14 +119,11 @@ impl Link {
                     None => continue,
                 },
             };
-            if suites.is_none() {
-                suites = Some(self.suites(target, &ready, work).await);
-            }
-            let Some(suite) = suites.as_ref().and_then(Suites::current) else {
-                return Err(
-                    self.no_suite(&Suites { order: Vec::new(), turn: 0 }, "no cipher suite is allowed")
-                );
+            let suites = match &mut suites {
+                Some(suites) => suites,
+                none => none.insert(self.suites(target, &ready, work).await),
             };
+            let suite = suites.current();
             work.login_started();
             let mut login = Login::new(Arc::clone(target), suite, random());
             let outcome = self.attempt(&ready, &mut login, tally.silent, &mut permit, work).await;
@@ -160,7 +158,6 @@ impl Link {
                     wire = Some(ready);
                 }
                 Outcome::Fault(fault) => {
-                    let suites = suites.get_or_insert_with(|| Suites { order: Vec::new(), turn: 0 });
                     self.consider(fault, target, suites, &mut tally, work).await?;
                     wire = Some(ready);
                 }
@@ -216,11 +213,14 @@ impl Link {
 
     /// The suites to try: the pinned one; or the one that worked last first; or as the BMC's list says.
     async fn suites(&self, target: &Target, wire: &Wire, work: &mut Work<'_>) -> Suites {
-        let allowed = &self.pool.options.suites;
+        let allowed = match self.pool.options.suites.as_slice() {
+            [] => &CipherSuite::ALL,
+            some => some,
+        };
         let order = match (target.suite, self.known.suite) {
             (Some(pinned), _) => vec![pinned],
             (None, Some(known)) => preferred(&[known], allowed),
-            (None, None) if allowed.len() < 2 => allowed.clone(),
+            (None, None) if allowed.len() < 2 => allowed.to_vec(),
             (None, None) => preferred(&self.offered(wire, work).await, allowed),
         };
         Suites { order, turn: 0 }
@@ -414,9 +414,7 @@ impl Link {
         suites: &mut Suites,
         tally: &mut Tally,
     ) -> Result<()> {
-        if let Some(refused) = suites.current() {
-            info!(bmc = %self.endpoint, suite = refused.id(), reason = %fault, "cipher suite not usable");
-        }
+        info!(bmc = %self.endpoint, suite = suites.current().id(), reason = %fault, "cipher suite not usable");
         if suites.turn + 1 < suites.order.len() {
             suites.turn += 1;
             return Ok(());
@@ -477,6 +475,7 @@ fn sessionless_reply(
     if reply.answers(request, sequence) { Ok(reply) } else { Err(Discard::Unasked) }
 }
 
+/// Numbers for one login, of a generator that the operating system seeds.
 fn random() -> LoginRandom {
     let mut generator = rand::rng();
     let mut console_random = [0; 16];

@@ -44,6 +44,8 @@ pub(crate) struct Behavior {
     pub(crate) refuses_parameter_3: bool,
     /// Answers D5h to what would change nothing, as some vendors do.
     pub(crate) strict_power: bool,
+    /// Sends this much junk before each answer.
+    pub(crate) junk: u32,
     /// Computes the checksums of its replies wrongly.
     pub(crate) bad_checksums: bool,
 }
@@ -61,6 +63,7 @@ impl Default for Behavior {
             downgrade: None,
             refuses_parameter_3: false,
             strict_power: false,
+            junk: 0,
             bad_checksums: false,
         }
     }
@@ -133,6 +136,9 @@ impl Bmc {
                         state.pending.clear();
                     }
                     if let Some(answer) = state.receive(&behavior, &buffer[..size]) {
+                        for number in 0..behavior.junk {
+                            socket.send_to(&junk(number, &answer), peer).unwrap();
+                        }
                         socket.send_to(&answer, peer).unwrap();
                     }
                 }
@@ -343,6 +349,23 @@ impl State {
             ((0x00, 0x09), [5, ..]) => [&[0, 1, 5][..], &self.boot_flags].concat(),
             _ => vec![0xC1],
         }
+    }
+}
+
+/// What an answer is surrounded by on bad days: parts of it, damaged ones, foreign ones, too long ones.
+fn junk(number: u32, answer: &[u8]) -> Vec<u8> {
+    let place = usize::try_from(number).unwrap() * 7 % answer.len();
+    match number % 5 {
+        0 => answer[..place].to_vec(),
+        1 => {
+            let mut damaged = answer.to_vec();
+            // Payload type, session ID or sequence number: damage to the payloads of a login goes unnoticed.
+            damaged[5 + place % 9] ^= 0x81;
+            damaged
+        }
+        2 => vec![0xFF; 2000],
+        3 => vec![6, 0, 0xFF, 6, 0, 0, 0x11, 0xBE, 0x40, 0, 0, 0],
+        _ => Vec::new(),
     }
 }
 

@@ -183,6 +183,24 @@ async fn deviations_that_do_no_harm_are_survived() {
 }
 
 #[tokio::test]
+async fn junk_before_every_answer_is_counted_and_ignored() {
+    let bmc = Bmc::start(Behavior { junk: 20, ..Behavior::default() });
+    let (transport, target) =
+        (transport(), Login { suite: Some(CipherSuite::Sha256), ..LOGIN }.at(bmc.address));
+
+    for on in [true, false, true] {
+        bmc.state().power = on;
+        let status = transport.execute(&target, GetChassisStatus, soon()).await;
+        assert_eq!(status.unwrap().power_on, on);
+    }
+
+    let discards = transport.discards();
+    for reason in [Discard::Oversized, Discard::NotIpmi, Discard::Truncated, Discard::BadAuthCode] {
+        assert!(discards.iter().any(|(found, count)| *found == reason && 0 < *count), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn a_busy_bmc_is_asked_again() {
     let bmc = Bmc::start(Behavior::default());
     bmc.state().codes = vec![((0x00, 0x02), 0xC0), ((0x00, 0x02), 0xD2)];

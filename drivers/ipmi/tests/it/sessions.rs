@@ -113,7 +113,7 @@ async fn a_caller_that_is_dropped_leaves_no_session() {
 }
 
 #[tokio::test]
-async fn a_dropped_caller_s_command_is_not_sent_later() {
+async fn the_command_of_a_dropped_caller_is_not_sent_later() {
     let bmc = Bmc::start(Behavior::default());
     let options = TransportOptions { login_interval: Duration::from_millis(500), ..quick() };
     let pinned = Login { suite: Some(CipherSuite::Sha256), ..LOGIN };
@@ -200,8 +200,9 @@ async fn dead_bmcs_do_not_delay_live_ones() {
     }
     tokio::task::yield_now().await;
 
+    // The dead ones are given up after 44 seconds.
+    let deadline = Instant::now() + Duration::from_secs(20);
     for bmc in &live {
-        let deadline = Instant::now() + Duration::from_secs(10);
         transport.execute(&LOGIN.at(bmc.address), GetChassisStatus, deadline).await.unwrap();
     }
 }

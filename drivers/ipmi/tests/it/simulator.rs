@@ -138,7 +138,7 @@ async fn a_deaf_bmc_is_reported_within_the_limit_with_what_was_tried() {
 
     let error = transport().execute(&login_to(&sim), GetChassisStatus, started + limit).await.unwrap_err();
 
-    assert!(limit <= started.elapsed() && started.elapsed() < limit * 2);
+    assert!(limit <= started.elapsed());
     let text = error.to_string();
     let expected = format!("no reply from `{}`: sent 3 datagrams in 1 login attempt", sim.address());
     assert!(text.starts_with(&expected), "{text}");
@@ -162,13 +162,11 @@ async fn a_bmc_that_comes_back_within_the_limit_is_no_error() {
     let (transport, target) = (transport(), login_to(&sim));
     assert!(!is_on(&transport, &target).await);
     sim.go_deaf().unwrap();
-    let waiting = transport.execute(&target, GetChassisStatus, soon());
-    let waking = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        sim.hear_again().unwrap();
-    };
+    let mut waiting = std::pin::pin!(transport.execute(&target, GetChassisStatus, soon()));
 
-    let (status, ()) = tokio::join!(waiting, waking);
+    tokio::time::timeout(Duration::from_millis(700), waiting.as_mut()).await.unwrap_err();
+    sim.hear_again().unwrap();
+    let status = waiting.await;
 
     assert!(!status.unwrap().power_on);
 }
