@@ -43,8 +43,8 @@ fn check_component(component: &str) -> Result<()> {
 impl ManagementInterface for FakeManagement {
     type Info = NoInfo;
 
-    async fn get_supported_boot_devices(&self, task: &DriverTask<NoInfo>) -> Result<Vec<BootDevice>> {
-        self.delay.pass(task).await?;
+    /// At once: no machine is asked.
+    async fn get_supported_boot_devices(&self, _task: &DriverTask<NoInfo>) -> Result<Vec<BootDevice>> {
         Ok(vec![BootDevice::Pxe])
     }
 

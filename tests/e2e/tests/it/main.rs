@@ -8,5 +8,9 @@
 )]
 
 mod architecture;
+mod client;
 mod daemon;
 mod harness;
+mod locks;
+mod plugins;
+mod power;

@@ -1,0 +1,123 @@
+//! Locks of nodes between processes, and what a vanished client or conductor leaves.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+
+use farrier_sim::postgres::Postgres;
+use farrier_sim::wait::wait_for;
+use serde_json::{Value, json};
+
+use crate::harness::{Daemon, PATIENCE};
+
+/// Slow enough that requests meet while an action runs.
+const SLOW: &str = "[fake]\npower_delay = \"1\"\n";
+
+/// Two conductors on one PostgreSQL database.
+fn pair() -> (Postgres, Daemon, Daemon) {
+    let postgres = Postgres::start().unwrap();
+    let start = |host: &str| {
+        Daemon::start_with(|settings| {
+            settings.database = Some(postgres.url());
+            settings.conductor =
+                vec![format!("host = \"{host}\""), "node_locked_retry_attempts = 1".to_owned()];
+            settings.tables = SLOW.to_owned();
+        })
+    };
+    let (one, two) = (start("host-1"), start("host-2"));
+    (postgres, one, two)
+}
+
+#[test]
+fn two_conductors_never_hold_one_node_together() {
+    let (_postgres, one, two) = pair();
+    let node = one.enroll("n1", "fake-hardware", &json!({}));
+    let path = format!("/v1/nodes/{node}/states/power");
+
+    let ask = |daemon: &Daemon, target: &str| {
+        let response = daemon.send("PUT", &path, &json!({ "target": target }));
+        assert!(matches!(response.status, 202 | 409), "{}", response.json());
+        usize::from(response.status == 202)
+    };
+
+    let accepted: usize = thread::scope(|scope| {
+        let requests = [(&one, "power on"), (&two, "rebooting"), (&one, "rebooting"), (&two, "power on")];
+        let jobs = requests.map(|(daemon, target)| {
+            let ask = &ask;
+            scope.spawn(move || ask(daemon, target))
+        });
+        jobs.into_iter().map(|job| job.join().unwrap()).sum()
+    });
+
+    assert_eq!(accepted, 1, "the others met the lock");
+    one.wait_for_node(&node, "nobody holds it", |node| node["reservation"].is_null());
+}
+
+#[test]
+fn a_refused_conductor_names_the_holder() {
+    let (_postgres, one, two) = pair();
+    let node = one.enroll("n1", "fake-hardware", &json!({}));
+    let path = format!("/v1/nodes/{node}/states/power");
+    assert_eq!(one.send("PUT", &path, &json!({"target": "power on"})).status, 202);
+
+    let refused = two.send("PUT", &path, &json!({"target": "power off"}));
+
+    assert_eq!(refused.status, 409);
+    assert!(refused.json().to_string().contains("host-1"), "{}", refused.json());
+    let free = two.wait_for_node(&node, "the action ends", |node| node["reservation"].is_null());
+    assert_eq!(free["power_state"], "power on");
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_no_lock() {
+    let mut daemon = Daemon::start_with(|settings| {
+        settings.tables = "[fake]\nmanagement_delay = \"1\"\n".to_owned();
+    });
+    let node = daemon.enroll("n1", "fake-hardware", &json!({}));
+    let address = daemon.farrierd().address();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!(
+        "GET /v1/nodes/{node}/management/boot_device HTTP/1.1\r\nHost: {address}\r\n\
+         X-OpenStack-Ironic-API-Version: latest\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    daemon.wait_for_node(&node, "the request has its lock", |node| !node["reservation"].is_null());
+
+    drop(stream);
+
+    daemon.wait_for_node(&node, "nobody holds it", |node| node["reservation"].is_null());
+    assert_eq!(daemon.power(&node, "power on")["power_state"], "power on");
+}
+
+#[test]
+fn a_killed_conductor_leaves_no_lock_and_no_pending_action() {
+    let mut daemon =
+        Daemon::start_with(|settings| settings.tables = "[fake]\npower_delay = \"600\"\n".to_owned());
+    let node = daemon.enroll("n1", "fake-hardware", &json!({}));
+    let asked =
+        daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &json!({"target": "rebooting"}));
+    assert_eq!(asked.status, 202);
+    daemon.wait_for_node(&node, "the action runs", |node| node["target_power_state"] == "power on");
+
+    daemon.crash_and_restart();
+
+    let node = daemon.get(&format!("/v1/nodes/{node}")).json();
+    assert_eq!((&node["reservation"], &node["target_power_state"]), (&Value::Null, &Value::Null));
+    assert!(node["last_error"].as_str().unwrap().contains("aborted"), "{node}");
+}
+
+#[test]
+fn stopping_waits_for_the_action_that_runs() {
+    let mut daemon = Daemon::start_with(|settings| settings.tables = SLOW.to_owned());
+    let node = daemon.enroll("n1", "fake-hardware", &json!({}));
+    let asked = daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &json!({"target": "power on"}));
+    assert_eq!(asked.status, 202);
+
+    daemon.restart();
+
+    let shown = wait_for("the daemon is back", PATIENCE, || {
+        Some(daemon.get(&format!("/v1/nodes/{node}")).json()).filter(|node| node["uuid"].is_string())
+    });
+    let node = shown.unwrap();
+    assert_eq!((&node["power_state"], &node["reservation"]), (&json!("power on"), &Value::Null));
+}
