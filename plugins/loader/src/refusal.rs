@@ -35,6 +35,12 @@ impl Refusal {
         Chain(&self.error).to_string()
     }
 
+    /// What somebody who builds the plugin may want to know besides: a thousand lines, for few errors only.
+    #[must_use]
+    pub fn explanation(&self) -> Option<&str> {
+        if let LoadError::Layout { full, .. } = &self.error { Some(full) } else { None }
+    }
+
     /// For the error of a driver that is not there: "`libacme.so` provides it but was refused: ...".
     #[must_use]
     pub fn quote(&self) -> String {

@@ -11,7 +11,7 @@ use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
 use super::accounts::{Accounts, Role};
 use crate::error::LoadError;
 
-/// Most entries of a directory that are looked at: something else than a plugin directory has more.
+/// Most entries of a plugin directory: what has more is something else, named by mistake.
 const ENTRIES_MAX: usize = 4096;
 
 /// An open directory.
@@ -82,7 +82,11 @@ impl Directory {
     pub(crate) fn libraries(&self) -> Result<Vec<OsString>, LoadError> {
         let unreadable = |error: rustix::io::Errno| unreadable(&self.path, &error.into());
         let mut names = Vec::new();
-        for entry in Dir::read_from(&self.handle).map_err(unreadable)?.take(ENTRIES_MAX) {
+        for (index, entry) in Dir::read_from(&self.handle).map_err(unreadable)?.enumerate() {
+            if index == ENTRIES_MAX {
+                let why = format!("it has more than {ENTRIES_MAX} entries, so it is no plugin directory");
+                return Err(LoadError::DirectoryUnreadable { path: self.path.clone(), why });
+            }
             let name = entry.map_err(unreadable)?.file_name().to_bytes().to_vec();
             if name.ends_with(b".so") && !name.starts_with(b".") {
                 names.push(OsString::from_vec(name));

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use farrier_loader::{LoadError, Report, Step};
-use farrier_sdk::error::Chain;
+use farrier_loader::{LoadError, Step};
+use serde_json::json;
 
 use crate::bad_file::{c_plugin, find, note, with_first};
 use crate::bench::{Bench, only_refusal, rogue};
@@ -86,10 +86,10 @@ fn a_descriptor_that_is_not_the_codes_is_refused() {
     assert_eq!(only_refusal(&report), &LoadError::DescriptorMismatch);
 }
 
-/// A plugin without the SDK, whose `open` refuses, built beside a copy of the boundary; loaded.
+/// A directory with a plugin without the SDK, whose `open` refuses, built beside a copy of the boundary.
 ///
 /// `change` changes the copy. The name is that of workspace, package and library: all share one target directory.
-fn report_of(name: &str, source: &str, change: impl FnOnce(&Workspace)) -> Report {
+fn handmade(name: &str, source: &str, change: impl FnOnce(&Workspace)) -> Bench {
     let workspace = Workspace::new(name, &["plugins/abi"], &["handmade"]);
     change(&workspace);
     let manifest = format!(
@@ -101,7 +101,7 @@ fn report_of(name: &str, source: &str, change: impl FnOnce(&Workspace)) -> Repor
     workspace.write("handmade/src/lib.rs", source);
     let bench = Bench::new();
     bench.add("libhandmade.so", &workspace.build(name));
-    bench.load()
+    bench
 }
 
 #[test]
@@ -109,7 +109,9 @@ fn a_struct_with_one_more_field_is_refused_with_its_name() {
     let field = "    pub task: u64,\n";
     let more = format!("{field}    /// Column in `line`.\n    pub column: u32,\n");
 
-    let report = report_of("boundary-changed", HANDMADE, |workspace| workspace.change(ABI, field, &more));
+    let bench = handmade("boundary-changed", HANDMADE, |workspace| workspace.change(ABI, field, &more));
+
+    let report = bench.load();
 
     let error = only_refusal(&report);
     let LoadError::Layout { types, summary, full } = error else { panic!("{error}") };
@@ -117,6 +119,7 @@ fn a_struct_with_one_more_field_is_refused_with_its_name() {
     assert!(types.contains(&"LogRecord".to_owned()), "{types:?}");
     insta::assert_snapshot!(summary, @"`LogRecord` has 88 bytes there, 80 here; `LogRecord` has 8 fields there, 7 here; `LogRecord` has field `column` where `target` is here; and 3 more");
     assert!(full.contains("Layout of expected type"), "the whole comparison is kept");
+    assert_eq!(report.refused[0].explanation(), Some(full.as_str()));
     let json = serde_json::to_string(&report.refused[0]).unwrap();
     assert!(!json.contains("Layout of expected type"), "but not shown to everybody");
 }
@@ -126,10 +129,17 @@ fn a_plugin_of_a_newer_boundary_passes_the_layout_check() {
     let last = "    fn cancel(&self, job: u64);\n";
     let more = format!("{last}    fn novelty(&self) -> u64 {{\n        0\n    }}\n");
 
-    let report = report_of("boundary-newer", HANDMADE, |workspace| workspace.change(ABI, last, &more));
+    let bench = handmade("boundary-newer", HANDMADE, |workspace| workspace.change(ABI, last, &more));
+    bench.add("librogue.so", &rogue());
 
-    let text = Chain(only_refusal(&report)).to_string();
-    assert_eq!(text, "it refused to start: it got as far as this");
+    let reports = [bench.load(), bench.load_untried(json!({}))];
+
+    for report in reports {
+        let reason = report.refused[0].reason();
+        assert_eq!(reason, "it refused to start: it got as far as this");
+        let names: Vec<&str> = report.plugins.iter().map(|plugin| plugin.name()).collect();
+        assert_eq!(names, ["rogue"], "one of today's after one of tomorrow");
+    }
 }
 
 #[test]
@@ -138,7 +148,7 @@ fn a_root_module_that_panics_is_refused() {
     assert!(HANDMADE.contains(line));
     let source = HANDMADE.replace(line, "const PANICS: bool = true;");
 
-    let report = report_of("boundary-same", &source, |_| {});
+    let report = handmade("boundary-same", &source, |_| {}).load();
 
     let error = only_refusal(&report);
     assert_eq!(error.step(), Step::Module);

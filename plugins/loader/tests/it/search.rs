@@ -102,6 +102,19 @@ fn only_libraries_are_looked_at_and_in_the_order_of_their_names() {
 }
 
 #[test]
+fn a_directory_of_thousands_of_files_is_taken_for_a_mistake() {
+    let bench = Bench::with_rogue();
+    for number in 0..4096 {
+        fs::write(bench.path().join(number.to_string()), "").unwrap();
+    }
+
+    let scan = bench.scan();
+
+    assert!(scan.candidates.is_empty());
+    assert!(scan.refused[0].reason().contains("more than 4096 entries"), "{}", scan.refused[0]);
+}
+
+#[test]
 fn directories_are_looked_at_in_the_order_they_are_given() {
     let (first, second) = (Bench::with_rogue(), Bench::new());
     second.add("a.so", &rogue());

@@ -1,13 +1,17 @@
 //! Step 11: what would end the process ends a child instead.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use farrier_loader::probe::{Command, Prober};
 use farrier_loader::{LoadError, State, Step};
 use farrier_sim::wait::wait_for;
+use serde_json::json;
 
 use crate::bad_file::{c_plugin, note};
 use crate::bench::{Bench, only_refusal};
@@ -91,6 +95,28 @@ fn a_constructor_that_hangs_is_refused_and_its_process_ended() {
 fn runs(pid: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+}
+
+#[test]
+fn a_child_that_hangs_ends_with_the_one_that_started_it() {
+    let bench = Bench::with_rogue();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_farrier-probe"))
+        .env("FARRIER_ROGUE", "constructor-hang")
+        .stdin(fs::File::open(bench.path().join("librogue.so")).unwrap())
+        .stdout(OwnedFd::from(theirs))
+        .spawn()
+        .unwrap();
+    let request = json!({"note": note("rogue").to_string(), "options": {}, "interfaces": []});
+    writeln!(ours, "{request}").unwrap();
+    let mut word = String::new();
+    BufReader::new(&ours).read_line(&mut word).unwrap();
+    assert_eq!(word, "\"begins\"\n");
+
+    drop(ours);
+
+    let status = wait_for("the end of the child", Duration::from_secs(10), || child.try_wait().unwrap());
+    assert_eq!(status.unwrap().code(), None, "by a signal of its own");
 }
 
 #[test]
