@@ -92,11 +92,11 @@ impl TaskAccess {
         }
         let store = &self.0.shared.store;
         let saved = store.node_internal_info_save(node.id, save.expect, save.set.clone(), &save.unset).await;
-        let revision = saved.map_err(|error| match error {
-            StoreError::InternalInfoConflict { .. } => {
-                DriverError::new(ErrorKind::Conflict, error.to_string()).retryable(true)
+        let revision = saved.map_err(|error| {
+            if matches!(error, StoreError::InternalInfoConflict { .. }) {
+                return DriverError::new(ErrorKind::Conflict, error.to_string()).retryable(true);
             }
-            other => DriverError::internal("internal data could not be saved").caused_by(&other),
+            DriverError::internal("internal data could not be saved").caused_by(&error)
         })?;
         let mut node = self.0.node.lock().unwrap_or_else(PoisonError::into_inner);
         for key in &save.unset {

@@ -41,7 +41,7 @@ impl DriverCaller {
         operation: &'static str,
     ) -> impl FnOnce(DriverError) -> ConductorError + use<> {
         let (node, kind, name) = (self.node, self.interface.kind(), self.interface.name().to_owned());
-        move |source| ConductorError::Driver { node, kind, name, operation, source }
+        move |source| ConductorError::Driver { node, kind, name, operation, source: Box::new(source) }
     }
 }
 

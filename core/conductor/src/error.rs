@@ -43,7 +43,7 @@ pub enum ConductorError {
         /// The conductor group.
         group: String,
         /// A library that offers it but was refused here.
-        refused: Option<RefusedLibrary>,
+        refused: Option<Box<RefusedLibrary>>,
     },
     /// Every worker is busy. Ironic's `NoFreeConductorWorker`.
     #[error("all {size} workers of this conductor are busy, try again later")]
@@ -64,7 +64,7 @@ pub enum ConductorError {
         operation: &'static str,
         /// What the driver said.
         #[source]
-        source: DriverError,
+        source: Box<DriverError>,
     },
     /// The machine cannot be asked for this. Ironic's `InvalidParameterValue`.
     #[error("node {node} does not support `{request}`, supported are {supported}")]

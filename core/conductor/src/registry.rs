@@ -194,9 +194,9 @@ impl Registry {
             node: node.map(str::to_owned),
         };
         if let Some(name) = self.config.default_of(kind) {
-            return self.interface(hardware, kind, name).map_err(|error| match error {
-                RegistryError::IncompatibleInterface { .. } => no_default(),
-                other => other,
+            return self.interface(hardware, kind, name).map_err(|error| {
+                let incompatible = matches!(error, RegistryError::IncompatibleInterface { .. });
+                if incompatible { no_default() } else { error }
             });
         }
         let supported = &self.hardware_type(hardware)?.supported;
@@ -321,7 +321,7 @@ fn open_interfaces(
             kind,
             name: name.clone(),
             plugin: plugin.name().to_owned(),
-            source,
+            source: Box::new(source),
         })?;
         opened.insert(interface.name().to_owned(), interface);
     }

@@ -200,9 +200,10 @@ struct Resources {
 }
 
 impl Core {
-    fn new(shared: Arc<Shared>, node: Node, acquire: Acquire) -> Result<Self, ConductorError> {
+    /// Boxed: two whole nodes are too much for the futures that hold a task.
+    fn new(shared: Arc<Shared>, node: Node, acquire: Acquire) -> Result<Box<Self>, ConductorError> {
         let machine = Machine::new(node.provision_state, node.target_provision_state)?;
-        Ok(Self {
+        Ok(Box::new(Self {
             shared,
             acquire,
             stored: node.clone(),
@@ -212,7 +213,7 @@ impl Core {
             access: None,
             resources: Resources::default(),
             released: false,
-        })
+        }))
     }
 
     /// Assembles the driver; missing interface names are filled in on the task's node, in memory.

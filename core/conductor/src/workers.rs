@@ -45,7 +45,7 @@ impl Workers {
     pub fn new(config: &ConductorConfig) -> Result<Self, ConductorError> {
         let (size, percent) = (config.workers_pool_size, config.reserved_workers_pool_percentage);
         let incorrect = |reason: String| ConductorError::IncorrectConfiguration { reason };
-        if size < POOL_SIZE_MIN || Semaphore::MAX_PERMITS < size {
+        if !(POOL_SIZE_MIN..=Semaphore::MAX_PERMITS).contains(&size) {
             return Err(incorrect(format!(
                 "`workers_pool_size` is {size}, at least {POOL_SIZE_MIN} are needed"
             )));

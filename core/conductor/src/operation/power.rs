@@ -105,12 +105,11 @@ pub(crate) async fn action(
     }
     begin(task, target).await?;
     let power = with_limits(task, timeout)?;
-    let changed = match request {
-        PowerState::Reboot => power.reboot(timeout_of(task, timeout)).await.map_err(power.0.failed("reboot")),
-        _ => {
-            let changed = power.set_power_state(request, timeout_of(task, timeout)).await;
-            changed.map_err(power.0.failed("set_power_state"))
-        }
+    let changed = if request == PowerState::Reboot {
+        power.reboot(timeout_of(task, timeout)).await.map_err(power.0.failed("reboot"))
+    } else {
+        let changed = power.set_power_state(request, timeout_of(task, timeout)).await;
+        changed.map_err(power.0.failed("set_power_state"))
     };
     match changed {
         Err(error) => {

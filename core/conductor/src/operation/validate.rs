@@ -1,6 +1,7 @@
 //! Asking every interface of a node whether it has what it needs.
 
-use farrier_sdk::error::ErrorKind;
+use farrier_model::node::Node;
+use farrier_sdk::error::{DriverError, ErrorKind};
 use farrier_sdk::glue::Caller;
 use farrier_sdk::interface::InterfaceType;
 
@@ -24,28 +25,20 @@ pub(crate) async fn validate(task: &mut SharedTask, host: &str) -> Result<Vec<Va
     for kind in InterfaceType::NON_VENDOR {
         let caller = task.caller(kind)?;
         let answer = caller.call("validate", b"{}".to_vec()).await;
-        let (result, reason) = match answer {
-            Ok(_) => (Some(true), None),
-            Err(error) => match error.kind() {
-                ErrorKind::Unsupported => {
-                    let driver = &task.node().driver;
-                    let text =
-                        format!("Driver {driver} does not support {kind} (disabled or not implemented).");
-                    (Some(false), Some(text))
-                }
-                ErrorKind::MissingParameter | ErrorKind::InvalidParameter => {
-                    (Some(false), Some(error.to_string()))
-                }
-                _ => {
-                    tracing::warn!(node = %task.node().uuid, interface = %kind, %error, "validation failed");
-                    let text = format!(
-                        "Unexpected exception, traceback saved into log by ironic conductor service that is running on {host}: {error}"
-                    );
-                    (Some(false), Some(text))
-                }
-            },
-        };
-        answers.push(Validation { kind, result, reason });
+        let reason = answer.err().map(|error| reason(task.node(), kind, host, &error));
+        answers.push(Validation { kind, result: Some(reason.is_none()), reason });
     }
     Ok(answers)
+}
+
+/// Why an interface cannot work, for the operator.
+fn reason(node: &Node, kind: InterfaceType, host: &str, error: &DriverError) -> String {
+    if error.kind() == ErrorKind::Unsupported {
+        return format!("Driver {} does not support {kind} (disabled or not implemented).", node.driver);
+    }
+    if matches!(error.kind(), ErrorKind::MissingParameter | ErrorKind::InvalidParameter) {
+        return error.to_string();
+    }
+    tracing::warn!(node = %node.uuid, interface = %kind, %error, "validation failed");
+    format!("The driver could not find out; the log of conductor {host} says more: {error}")
 }

@@ -18,7 +18,7 @@ pub enum RegistryError {
         /// What is enabled.
         valid: RegistryNames,
         /// A library that offers it but was refused.
-        refused: Option<RefusedLibrary>,
+        refused: Option<Box<RefusedLibrary>>,
     },
     /// Enabled names that nobody offers. Ironic's `DriverNotFoundInEntrypoint`.
     #[error("enabled but offered by no plugin: {names} of `{group}`, offered are {valid}{}", Quote(refused))]
@@ -30,7 +30,7 @@ pub enum RegistryError {
         /// What is offered.
         valid: RegistryNames,
         /// A library that offers one of them but was refused.
-        refused: Option<RefusedLibrary>,
+        refused: Option<Box<RefusedLibrary>>,
     },
     /// The implementation is not enabled here. Ironic's `InterfaceNotFoundInEntrypoint`.
     #[error("could not find {kind} interface `{name}`, enabled are {valid}{}", Quote(refused))]
@@ -42,7 +42,7 @@ pub enum RegistryError {
         /// What is enabled.
         valid: RegistryNames,
         /// A library that offers it but was refused.
-        refused: Option<RefusedLibrary>,
+        refused: Option<Box<RefusedLibrary>>,
     },
     /// The hardware type does not support the implementation.
     #[error("{kind} interface `{name}` is not supported by hardware type `{hardware}`")]
@@ -79,7 +79,7 @@ pub enum RegistryError {
         plugin: String,
         /// What it said.
         #[source]
-        source: DriverError,
+        source: Box<DriverError>,
     },
     /// The built-in implementations could not be started.
     #[error("the built-in interfaces could not be started")]
@@ -138,19 +138,23 @@ pub struct RefusedLibrary {
 }
 
 impl RefusedLibrary {
-    pub(super) fn of_hardware(refused: &[Self], name: &str) -> Option<Self> {
-        refused.iter().find(|library| library.hardware_types.iter().any(|offered| offered == name)).cloned()
+    pub(super) fn of_hardware(refused: &[Self], name: &str) -> Option<Box<Self>> {
+        refused
+            .iter()
+            .find(|library| library.hardware_types.iter().any(|offered| offered == name))
+            .cloned()
+            .map(Box::new)
     }
 
-    pub(super) fn of_interface(refused: &[Self], kind: InterfaceType, name: &str) -> Option<Self> {
+    pub(super) fn of_interface(refused: &[Self], kind: InterfaceType, name: &str) -> Option<Box<Self>> {
         let offers =
             |library: &&Self| library.interfaces.iter().any(|offered| offered.0 == kind && offered.1 == name);
-        refused.iter().find(offers).cloned()
+        refused.iter().find(offers).cloned().map(Box::new)
     }
 }
 
 /// `: `acme.so` offers it but was refused: why`, or nothing.
-struct Quote<'a>(&'a Option<RefusedLibrary>);
+struct Quote<'a>(&'a Option<Box<RefusedLibrary>>);
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

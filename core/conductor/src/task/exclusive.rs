@@ -26,7 +26,7 @@ use crate::registry::Driver;
 /// and starts no job.
 pub struct ExclusiveTask {
     /// Taken when the task turns into something else.
-    core: Option<Core>,
+    core: Option<Box<Core>>,
     lock: Option<HeldLock>,
     pub(super) job: Option<Job>,
     pub(super) hook: Option<SpawnErrorHook>,
@@ -106,14 +106,14 @@ impl ExclusiveTask {
     }
 
     /// Takes the lock, then binds the node, then loads the driver; gives the lock back when one of them fails.
-    pub(super) async fn upgrade(mut core: Core) -> Result<Self, (Box<Core>, ConductorError)> {
+    pub(super) async fn upgrade(mut core: Box<Core>) -> Result<Self, (Box<Core>, ConductorError)> {
         let (shared, policy) = (Arc::clone(&core.shared), core.policy());
         let purpose = core.acquire.purpose.clone();
         let locked =
             lock::lock(&shared.store, &shared.gates, &core.node, &shared.host, &purpose, policy).await;
         let (node, gate) = match locked {
             Ok(locked) => locked,
-            Err(error) => return Err((Box::new(core), error)),
+            Err(error) => return Err((core, error)),
         };
         let lock = HeldLock {
             shared,
@@ -131,7 +131,7 @@ impl ExclusiveTask {
             if let Err(release) = lock.release().await {
                 error!(node = %core.node.uuid, error = %release, "lock could not be released");
             }
-            return Err((Box::new(core), error));
+            return Err((core, error));
         }
         Ok(Self { core: Some(core), lock: Some(lock), job: None, hook: None, pending: None })
     }

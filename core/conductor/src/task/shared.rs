@@ -13,18 +13,18 @@ use crate::registry::Driver;
 /// A look at one node: takes no lock, changes nothing.
 #[derive(Debug)]
 pub struct SharedTask {
-    core: Core,
+    core: Box<Core>,
 }
 
 impl SharedTask {
-    pub(super) fn new(mut core: Core) -> Result<Self, ConductorError> {
+    pub(super) fn new(mut core: Box<Core>) -> Result<Self, ConductorError> {
         if core.acquire.load_driver {
             core.load_driver()?;
         }
         Ok(Self { core })
     }
 
-    pub(super) fn from_core(core: Core) -> Self {
+    pub(super) fn from_core(core: Box<Core>) -> Self {
         Self { core }
     }
 
@@ -113,12 +113,11 @@ impl SharedTask {
     /// # Errors
     ///
     /// `NodeLocked` and kin, with the task as it was.
-    #[expect(clippy::result_large_err, reason = "the task is handed back")]
     pub async fn upgrade(
         mut self,
         change: impl FnOnce(&mut Acquire),
     ) -> Result<ExclusiveTask, (Self, ConductorError)> {
         change(&mut self.core.acquire);
-        ExclusiveTask::upgrade(self.core).await.map_err(|(core, error)| (Self { core: *core }, error))
+        ExclusiveTask::upgrade(self.core).await.map_err(|(core, error)| (Self { core }, error))
     }
 }
