@@ -87,7 +87,7 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::InvalidState(_) => Fault::new(ErrorName::InvalidState, text),
         ConductorError::PowerRefused { node, source } => of_power(*node, *source),
         ConductorError::NoValidHost { driver, group, refused } => {
-            with_refused(Fault::no_valid_host(driver, group), refused.as_ref()).with_code(400)
+            with_refused(Fault::no_valid_host(driver, group), refused.as_deref()).with_code(400)
         }
         ConductorError::NoFreeConductorWorker { .. } => Fault::no_free_worker(),
         ConductorError::Driver { name, operation, source, .. } => of_driver(&text, name, operation, source),
@@ -164,11 +164,11 @@ fn of_registry(error: &RegistryError) -> Fault {
     let text = error.to_string();
     match error {
         RegistryError::DriverNotFound { name, refused, .. } => {
-            with_refused(Fault::driver_not_found(name), refused.as_ref())
+            with_refused(Fault::driver_not_found(name), refused.as_deref())
         }
         RegistryError::InterfaceNotFound { kind, name, valid, refused } => {
             let valid: Vec<&str> = valid.0.iter().map(String::as_str).collect();
-            with_refused(Fault::interface_not_found(kind.as_str(), name, &valid), refused.as_ref())
+            with_refused(Fault::interface_not_found(kind.as_str(), name, &valid), refused.as_deref())
         }
         RegistryError::IncompatibleInterface { .. } => Fault::new(ErrorName::IncompatibleInterface, text),
         RegistryError::NoValidDefault { .. } => Fault::new(ErrorName::NoValidDefaultForInterface, text),
@@ -257,16 +257,22 @@ mod tests {
 
     fn driver(source: DriverError) -> ConductorError {
         let (kind, name) = (InterfaceType::Management, "acme".to_owned());
-        ConductorError::Driver { node: Uuid::nil(), kind, name, operation: "get_boot_device", source }
+        ConductorError::Driver {
+            node: Uuid::nil(),
+            kind,
+            name,
+            operation: "get_boot_device",
+            source: Box::new(source),
+        }
     }
 
-    fn refused() -> Option<RefusedLibrary> {
-        Some(RefusedLibrary {
+    fn refused() -> Option<Box<RefusedLibrary>> {
+        Some(Box::new(RefusedLibrary {
             file: "libacme.so".to_owned(),
             reason: "it was built for ABI 9".to_owned(),
             hardware_types: Vec::new(),
             interfaces: Vec::new(),
-        })
+        }))
     }
 
     #[test]

@@ -95,15 +95,13 @@ fn folder() -> PathBuf {
 
 fn exchange(recorded: &Value) -> Exchange {
     let (request, response) = (&recorded["request"], &recorded["response"]);
-    let body = match &request["body"] {
-        Value::Null => String::new(),
-        body => body["__raw__"].as_str().map_or_else(|| body.to_string(), str::to_owned),
-    };
+    let body = &request["body"];
+    let sent = if body.is_null() { String::new() } else { body.to_string() };
     Exchange {
         method: request["method"].as_str().unwrap().to_owned(),
         path: request["path"].as_str().unwrap().to_owned(),
         request_headers: headers(request),
-        request: body,
+        request: body["__raw__"].as_str().map_or(sent, str::to_owned),
         status: u16::try_from(response["status"].as_u64().unwrap()).unwrap(),
         response_headers: headers(response),
         response: response["body"].clone(),
