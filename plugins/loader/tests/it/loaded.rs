@@ -5,13 +5,12 @@ use std::io::Write;
 
 use farrier_host::Origin;
 use farrier_loader::{Sha256, State};
-use farrier_sdk::error::ErrorKind;
 use farrier_sim::plugin;
 use serde_json::json;
 
 use crate::bad_file::with_text;
 use crate::bench::{Bench, rogue};
-use crate::node::{power, power_on, power_state};
+use crate::node::{power_on, power_state};
 
 #[test]
 fn a_loaded_plugin_answers_calls() {
@@ -88,19 +87,6 @@ fn one_file_may_be_loaded_twice() {
 
     power_on(&first.plugins[0], "rogue");
     assert_eq!(power_state(&second.plugins[0], "rogue"), "power off");
-}
-
-#[test]
-fn a_panic_in_a_call_is_an_answer_and_the_next_call_works() {
-    let report = Bench::with_rogue().load();
-    let plugin = &report.plugins[0];
-
-    let error =
-        power(plugin, "rogue", "get_power_state", &json!({}), json!({"rogue_mode": "panic"})).unwrap_err();
-
-    assert_eq!(error.kind(), ErrorKind::PluginPanicked);
-    assert!(error.message().starts_with("rogue was asked to panic in a call at "), "{error}");
-    assert_eq!(power_state(plugin, "rogue"), "power off");
 }
 
 #[test]

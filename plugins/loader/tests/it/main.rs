@@ -9,6 +9,7 @@
 mod bad_file;
 mod bench;
 mod building;
+mod calling;
 mod descriptor;
 mod enabled;
 mod file;
