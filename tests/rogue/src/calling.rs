@@ -111,7 +111,7 @@ pub(crate) async fn misbehave(task: &DriverTask<RogueInfo>) -> Result<()> {
         }
         Some(Calling::Slow) => slow(task, delay).await,
         Some(Calling::IgnoreCancel) => task.sleep(delay).await,
-        Some(Calling::KeepTask) => keep(task),
+        Some(Calling::KeepTask) => keep(task).await,
         Some(Calling::LogSecret) => tell(task).await,
         Some(Calling::Crash) => std::process::abort(),
         Some(Calling::Exit) => std::process::exit(3),
@@ -149,13 +149,13 @@ async fn slow(task: &DriverTask<RogueInfo>, delay: Duration) -> Result<()> {
 }
 
 /// Keeps this task and uses the one before, whose call has ended.
-fn keep(task: &DriverTask<RogueInfo>) -> Result<()> {
+async fn keep(task: &DriverTask<RogueInfo>) -> Result<()> {
     let before = KEPT.lock().unwrap_or_else(PoisonError::into_inner).replace(task.clone());
-    if let Some(before) = before {
+    match before {
         // Answers whatever the host has to say to a task whose call has ended.
-        before.block_on(before.progress(100, "still here"))?;
+        Some(before) => before.progress(100, "still here").await,
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Says what must not be said.
