@@ -21,7 +21,6 @@ use crate::task::{HostTask, contain};
 const METRICS_MAX: usize = 1024;
 
 /// What the host keeps for one plugin.
-#[derive(Debug)]
 pub(crate) struct HostState {
     plugin: String,
     options: Map<String, Value>,
@@ -31,6 +30,13 @@ pub(crate) struct HostState {
     metrics: Mutex<BTreeMap<String, f64>>,
     /// Spans of running calls, for records that are not written while the host polls the call.
     calls: Mutex<HashMap<u64, Weak<SpanOf>>>,
+}
+
+/// Without the options, which may hold passwords.
+impl std::fmt::Debug for HostState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostState").field("plugin", &self.plugin).finish_non_exhaustive()
+    }
 }
 
 /// Keeps the span of a call findable while the call runs.

@@ -44,7 +44,7 @@ pub enum Origin {
 }
 
 /// How a plugin is opened.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OpenConfig {
     /// Its table of the configuration.
     pub options: Map<String, Value>,
@@ -52,6 +52,16 @@ pub struct OpenConfig {
     pub linked: bool,
     /// How long `open` may take.
     pub timeout: Duration,
+}
+
+/// Without the options, which may hold passwords.
+impl fmt::Debug for OpenConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenConfig")
+            .field("linked", &self.linked)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for OpenConfig {

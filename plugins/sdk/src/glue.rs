@@ -339,6 +339,11 @@ pub fn to_reply(result: Result<Vec<u8>>) -> Reply {
 /// What the other side answered, or [`PluginPanicked`](ErrorKind::PluginPanicked).
 pub fn from_reply(reply: Result<Reply, Poisoned>) -> Result<Vec<u8>> {
     match reply {
+        Ok(RResult::ROk(bytes)) if DOCUMENT_SIZE_MAX < bytes.len() => {
+            let text =
+                format!("the answer has {} bytes, at most {DOCUMENT_SIZE_MAX} are allowed", bytes.len());
+            Err(DriverError::new(ErrorKind::BadPayload, text))
+        }
         Ok(RResult::ROk(bytes)) => Ok(bytes.into_vec()),
         Ok(RResult::RErr(bytes)) => Err(decode(&bytes).unwrap_or_else(|error| error)),
         Err(poisoned) => Err(DriverError::new(ErrorKind::PluginPanicked, poisoned.to_string())),
