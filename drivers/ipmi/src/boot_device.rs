@@ -146,7 +146,7 @@ async fn keep_flags(shared: &Shared, bmc: &Bmc<'_>, task: &DriverTask<IpmiInfo>)
     if !refused {
         return Err(error.into());
     }
-    if shared.report_once(task) {
+    if shared.is_news(task, "flags not kept") {
         warn!(node = task.node().uuid, error = %Chain(&error), "the BMC may forget the boot device after 60 s");
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use farrier_sdk::prelude::*;
 
 use crate::crypto::CipherSuite;
+use crate::shared::Shared;
 use crate::target::{
     Credentials, CredentialsError, Endpoint, KEY_SIZE_MAX, Privilege, Target, USER_SIZE_MAX,
 };
@@ -106,16 +107,18 @@ const KEYS: [&str; 17] = [
 /// # Errors
 ///
 /// As [`target`].
-pub async fn validate(task: &DriverTask<IpmiInfo>) -> Result<()> {
+pub(crate) async fn validate(shared: &Shared, task: &DriverTask<IpmiInfo>) -> Result<()> {
     let node = task.node().uuid.as_str();
     let misspelled = |key: &&String| key.starts_with("ipmi_") && !KEYS.contains(&key.as_str());
     for key in task.node().driver_info.keys().filter(misspelled) {
-        warn!(node, key, "`driver_info` has a key that means nothing");
+        if shared.is_news(task, key) {
+            warn!(node, key, "`driver_info` has a key that means nothing");
+        }
     }
-    if task.info().ipmi_username.is_empty() {
+    if task.info().ipmi_username.is_empty() && shared.is_news(task, "NULL user") {
         warn!(node, "`ipmi_username` is not set, the NULL user is logged in");
     }
-    if task.info().ipmi_password.is_none() {
+    if task.info().ipmi_password.is_none() && shared.is_news(task, "empty password") {
         warn!(node, "`ipmi_password` is not set, the empty password is used");
     }
     target(task).await.map(drop)

@@ -28,7 +28,7 @@ impl ManagementInterface for IpmiManagement {
     type Info = IpmiInfo;
 
     async fn validate(&self, task: &DriverTask<IpmiInfo>) -> Result<()> {
-        driver_info::validate(task).await
+        driver_info::validate(&self.shared, task).await
     }
 
     async fn get_supported_boot_devices(&self, _task: &DriverTask<IpmiInfo>) -> Result<Vec<BootDevice>> {

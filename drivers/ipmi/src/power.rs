@@ -32,7 +32,7 @@ impl PowerInterface for IpmiPower {
     type Info = IpmiInfo;
 
     async fn validate(&self, task: &DriverTask<IpmiInfo>) -> Result<()> {
-        driver_info::validate(task).await
+        driver_info::validate(&self.shared, task).await
     }
 
     async fn get_power_state(&self, task: &DriverTask<IpmiInfo>) -> Result<PowerState> {

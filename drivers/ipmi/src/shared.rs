@@ -20,7 +20,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// Kept free at the end of a call's time, to report what happened.
 const REPORT_TIME: Duration = Duration::from_millis(200);
 
-/// Most nodes whose peculiarities are remembered as reported.
+/// Most things that are remembered as logged.
 const REPORTED_MAX: usize = 10_000;
 
 /// Options and sessions of the plugin.
@@ -29,8 +29,8 @@ pub struct Shared {
     /// The table `[ipmi]`.
     pub options: IpmiOptions,
     transport: Transport,
-    /// Nodes of which a peculiarity was logged.
-    reported: Mutex<HashSet<String>>,
+    /// Nodes, and what of them was logged.
+    reported: Mutex<HashSet<(String, String)>>,
 }
 
 impl Shared {
@@ -63,13 +63,13 @@ impl Shared {
         Ok(Bmc { shared: self, target: driver_info::target(task).await?, limit, task_end: task_end(task) })
     }
 
-    /// True the first time it is asked about a node.
-    pub(crate) fn report_once(&self, task: &DriverTask<IpmiInfo>) -> bool {
+    /// True the first time it is asked about something of a node, so that the log says it once.
+    pub(crate) fn is_news(&self, task: &DriverTask<IpmiInfo>, what: &str) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if REPORTED_MAX <= reported.len() {
             reported.clear();
         }
-        reported.insert(task.node().uuid.clone())
+        reported.insert((task.node().uuid.clone(), what.to_owned()))
     }
 }
 

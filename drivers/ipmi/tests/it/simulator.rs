@@ -6,6 +6,7 @@ use std::time::Duration;
 use farrier_ipmi::chassis::boot::{BootFlags, GetBootFlags, SetBootOption, selector};
 use farrier_ipmi::chassis::{ChassisControl, GetChassisStatus};
 use farrier_ipmi::command::completion::CompletionCode;
+use farrier_ipmi::crypto::CipherSuite;
 use farrier_ipmi::target::Target;
 use farrier_ipmi::transport::Transport;
 use farrier_ipmi::transport::error::{AuthenticationFault, TransportError};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::ipmitool::ipmitool_as;
-use crate::{LOGIN, Login, soon, transport};
+use crate::{LOGIN, Login, PATIENCE, soon, transport};
 
 fn simulator() -> (IpmiSim, TempDir) {
     let directory = tempfile::tempdir().unwrap();
@@ -100,6 +101,23 @@ async fn commands_of_ipmi_rs_run_as_they_are() {
     let id = transport().execute(&login_to(&sim), GetDeviceId, soon()).await.unwrap();
 
     assert_eq!(id.manufacturer_id, 0x1291);
+}
+
+#[tokio::test]
+async fn more_logins_than_the_bmc_has_slots_leave_none_taken() {
+    let (sim, _directory) = simulator();
+    let target = Login { user: USER, password: PASSWORD, suite: Some(CipherSuite::Sha1), ..LOGIN };
+    let target = target.at(sim.address());
+
+    for _ in 0..100 {
+        let transport = transport();
+        transport.execute(&target, GetDeviceId, soon()).await.unwrap();
+        transport.close(PATIENCE).await;
+    }
+
+    let text = ipmitool(&sim, &["session", "info", "active"]).await;
+    let active = text.lines().find(|line| line.starts_with("active sessions")).unwrap();
+    assert!(active.ends_with(": 1"), "{text}");
 }
 
 #[tokio::test]
