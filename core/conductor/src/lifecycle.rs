@@ -1,6 +1,6 @@
 //! Starting and stopping a conductor: load first, listen last.
 //!
-//! Source: `docs/spec` conductor.md, section 1.
+//! Source: Ironic's conductor manager.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! Within this conductor waiters queue: first come, first served, each node by itself. Against other conductors
 //! the database decides, tried again at intervals.
 //!
-//! Source: `docs/spec` task-manager.md, section 4.
+//! Source: Ironic's task manager.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,6 +1,6 @@
 //! Says what happened.
 //!
-//! Source: `docs/spec` notifications.md.
+//! Source: Ironic's notifications.
 
 use std::fmt;
 
@@ -128,7 +128,7 @@ pub(crate) struct StateChange {
 }
 
 impl StateChange {
-    /// Source: `docs/spec` task-manager.md, section 10.
+    /// Source: Ironic's task manager.
     fn classify(self, now: ProvisionState) -> (Status, Level) {
         if matches!(self.event, Event::Fail) {
             return (Status::Error, Level::Error);

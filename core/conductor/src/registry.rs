@@ -1,6 +1,6 @@
 //! Hardware types and interface implementations, and which of them a node gets.
 //!
-//! Source: Ironic's driver factory; `docs/spec` driver-factory.md, sections 4 to 8.
+//! Source: Ironic's driver factory.
 
 mod builtin;
 mod enabled;

@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** nobody else takes or releases a node's lock.
 //!
-//! Source: Ironic's task manager; `docs/spec` task-manager.md.
+//! Source: Ironic's task manager.
 
 mod event;
 mod exclusive;

@@ -1,6 +1,6 @@
 //! Jobs that outlive their request: bounded, never queued.
 //!
-//! Source: `docs/spec` conductor.md, section 2.
+//! Source: Ironic's conductor manager.
 
 use std::future::Future;
 use std::sync::Arc;

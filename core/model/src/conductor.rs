@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A conductor as it registered itself.
 ///
-/// Source: Ironic's conductor object; `docs/spec` conductor.md, section 3.
+/// Source: Ironic's conductor object and Ironic's conductor manager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conductor {
     /// The store's number.

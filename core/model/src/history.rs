@@ -14,7 +14,7 @@ pub const EVENT_TYPE_DEFAULT: &str = "UNKNOWN";
 
 /// One thing that happened to a node.
 ///
-/// Source: Ironic's node history object; `docs/spec` steps.md, section 9.
+/// Source: Ironic's node history object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
     /// The store's number.

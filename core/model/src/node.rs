@@ -1,6 +1,6 @@
 //! Nodes: the machines under management.
 //!
-//! Source: Ironic's node object; `docs/spec` rest-api.md, sections 1 and 4.
+//! Source: Ironic's node object and Ironic's REST API.
 
 mod ident;
 

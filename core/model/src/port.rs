@@ -7,7 +7,7 @@ use crate::node::{Fields, NodeId};
 
 /// A network card of a node.
 ///
-/// Source: Ironic's port object; `docs/spec` rest-api.md, section 7.
+/// Source: Ironic's port object and Ironic's REST API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Port {
     /// The store's number.

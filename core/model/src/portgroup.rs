@@ -10,7 +10,7 @@ pub const MODE_DEFAULT: &str = "active-backup";
 
 /// Network cards of a node that act as one.
 ///
-/// Source: Ironic's portgroup object; `docs/spec` rest-api.md, section 7.
+/// Source: Ironic's portgroup object and Ironic's REST API.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Portgroup {
     /// The store's number.

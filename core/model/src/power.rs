@@ -1,6 +1,6 @@
 //! Power requests: where they lead, and which of them a node allows.
 //!
-//! Source: `docs/spec` states.md, section 5.
+//! Source: Ironic `states`.
 
 use farrier_sdk::interface::power::PowerState;
 

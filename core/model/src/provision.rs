@@ -1,6 +1,6 @@
 //! Provision states, the events that move them, and the verbs clients ask with.
 //!
-//! Source: Ironic `states`; `docs/spec` states.md, sections 1 to 3.
+//! Source: Ironic `states`.
 
 pub mod machine;
 

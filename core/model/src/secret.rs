@@ -1,6 +1,6 @@
 //! Which members of a mapping must not be shown, and hiding them.
 //!
-//! Source: `docs/spec` rest-api.md, section 4, and notifications.md, section 3.
+//! Source: Ironic's REST API and Ironic's notifications.
 
 use serde_json::Value;
 

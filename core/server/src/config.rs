@@ -67,6 +67,8 @@ pub(crate) struct PluginConfig {
     /// Directories with plugins, searched in order.
     #[serde(deserialize_with = "one_or_many")]
     pub(crate) directory: Vec<PathBuf>,
+    /// Libraries that plugins may need besides those of every system, as `libvendor.so.1`; all plugins share one.
+    pub(crate) libraries: Vec<String>,
     /// Whether any refused library keeps the daemon from starting, not only one that is needed.
     pub(crate) strict: bool,
 }
@@ -74,7 +76,7 @@ pub(crate) struct PluginConfig {
 impl Default for PluginConfig {
     fn default() -> Self {
         let directory = vec!["/usr/lib/farrier/plugins".into(), "/var/lib/farrier/plugins".into()];
-        Self { directory, strict: false }
+        Self { directory, libraries: Vec::new(), strict: false }
     }
 }
 

@@ -82,10 +82,13 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Lists plugins; fails when the configuration asks for what is not there.
+/// Lists plugins; fails when the daemon would not start with them.
 fn list(config: &Config, listing: Listing) -> anyhow::Result<ExitCode> {
     let plans = plugins::plan(config);
     plugins::list(&mut io::stdout().lock(), &plans, listing)?;
+    if let Some(refusal) = plans.missing().first() {
+        anyhow::bail!("{refusal}");
+    }
     match plans.problem {
         Some(problem) => Err(problem.into()),
         None => Ok(ExitCode::SUCCESS),

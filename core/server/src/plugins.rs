@@ -39,7 +39,8 @@ pub(crate) enum PlanError {
 
 /// Looks for plugins and tries in children what is enabled. Blocks meanwhile.
 pub(crate) fn plan(config: &Config) -> Plans {
-    let scan = Search::new(&config.plugins.directory).scan();
+    let (directories, libraries) = (config.plugins.directory.clone(), config.plugins.libraries.clone());
+    let scan = Search { directories, libraries }.scan();
     let refused: Vec<_> =
         scan.candidates.iter().filter_map(Candidate::refusal).map(|r| quotable(&r)).collect();
     let descriptors: Vec<_> = descriptors(&scan).collect();
@@ -61,6 +62,27 @@ pub(crate) fn plan(config: &Config) -> Plans {
     loader.reserved = reserved();
     loader.prober = Some(Prober::new(probe::Command::this_program(PROBE_ARGUMENT)));
     Plans { plan: loader.plan(scan), enabled, problem }
+}
+
+impl Plans {
+    /// Refused libraries that offer what is enabled and what nobody else offers.
+    pub(crate) fn missing(&self) -> Vec<Refusal> {
+        let rows = self.plan.rows();
+        let (good, bad): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| row.refusal.is_none());
+        let provided = |name: &String| good.iter().any(|row| row.library.offers.has_hardware_type(name));
+        let interface = |kind: InterfaceType, name: &String| {
+            good.iter().any(|row| row.library.offers.has_interface(kind, name))
+        };
+        let refusals = bad.into_iter().filter(|row| {
+            let wanted = row.library.offers.enabled(&self.enabled);
+            wanted.hardware_types.iter().any(|name| !provided(name))
+                || wanted
+                    .interfaces
+                    .iter()
+                    .any(|(kind, names)| names.iter().any(|name| !interface(*kind, name)))
+        });
+        refusals.filter_map(|row| row.refusal.clone()).collect()
+    }
 }
 
 fn descriptors(scan: &Scan) -> impl Iterator<Item = &Descriptor> {

@@ -15,7 +15,7 @@ const SORT_KEY_DEFAULT: &str = "id";
 ///
 /// The default is everything, oldest first.
 ///
-/// Source: `docs/spec` rest-api.md, "Lists".
+/// Source: Ironic's REST API: lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// At most this many.

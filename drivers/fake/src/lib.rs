@@ -4,7 +4,7 @@
 //! recorded power state is its power state, and the BIOS settings that were applied are in the node's internal
 //! data.
 //!
-//! Source: `docs/src/reference/driver-factory.md`, section 2.2.
+//! Source: Ironic's driver factory.
 #![forbid(unsafe_code)]
 
 mod bios;

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 /// One of the 13 kinds of interface a driver is made of.
 ///
-/// Source: `docs/src/reference/driver-factory.md`, section 1.
+/// Source: Ironic's driver factory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InterfaceType {

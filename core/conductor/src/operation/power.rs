@@ -1,6 +1,6 @@
 //! Changing the power state of a node.
 //!
-//! Source: `docs/spec` states.md, section 5.
+//! Source: Ironic `states`.
 
 use std::time::Duration;
 
@@ -208,7 +208,6 @@ async fn fail(
     error: ConductorError,
 ) -> Result<(), ConductorError> {
     let text = Chain(&error).to_string();
-    warn!(node = %task.node().uuid, operation = %request, error = text, "power action failed");
     let node = task.node_mut();
     node.target_power_state = None;
     node.last_error = Some(format!("Failed to change power state to '{target}' by '{request}': {text}"));

@@ -2,7 +2,7 @@
 //!
 //! They are written on the SDK like any other, so that nothing treats them differently.
 //!
-//! Source: `docs/spec` driver-factory.md, section 2.1.
+//! Source: Ironic's driver factory.
 
 use farrier_host::{Builtin, Plugin};
 use farrier_sdk::interface::vendor::VendorInterface;

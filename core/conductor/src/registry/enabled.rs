@@ -149,7 +149,7 @@ fn check_offered(
 
 /// What every hardware type supports that does not say otherwise.
 ///
-/// Source: `docs/spec` driver-factory.md, section 3: the abstract hardware type.
+/// Source: Ironic's driver factory: the abstract hardware type.
 pub(super) fn with_inherited(
     lists: &BTreeMap<InterfaceType, Vec<String>>,
 ) -> BTreeMap<InterfaceType, Vec<String>> {

@@ -1,6 +1,6 @@
 //! Moving a node through the state machine.
 //!
-//! Source: `docs/spec` task-manager.md, sections 9 and 10.
+//! Source: Ironic's task manager.
 
 use std::future::Future;
 use std::pin::Pin;

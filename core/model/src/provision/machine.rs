@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing else decides where a node goes; whoever changes a provision state asks [`Machine`].
 //!
-//! Source: Ironic `states`; `docs/spec` states.md, section 1.
+//! Source: Ironic `states`.
 
 use super::{Event, ProvisionState, UnknownState};
 

@@ -9,7 +9,7 @@ use crate::statement::{Statement, Value};
 
 /// Which nodes a list contains; a node must pass every filter that is set. The default lets all through.
 ///
-/// Source: `docs/spec` rest-api.md, "Lists"; conductor.md and states.md for those of periodic work.
+/// Source: Ironic's REST API, lists; those of periodic work are Ironic's conductor manager's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NodeFilter {
     /// Used by this instance.

@@ -3,7 +3,7 @@
 //! A lock is the column `reservation`: whoever writes its tag into it while it is empty holds the node. Taking
 //! and releasing it are one conditional write each, and leave `updated_at` alone.
 //!
-//! Source: `docs/spec` task-manager.md, section 3.
+//! Source: Ironic's task manager.
 
 use farrier_model::node::{Node, NodeId, NodeIdent};
 use tokio::runtime::Handle;

@@ -1,4 +1,4 @@
-//! Nodes. The rows D1 to D13 are those of `docs/spec` task-manager.md, section 3.4.
+//! Nodes. The rows D1 to D13 are those of the reference's own tests of its database layer.
 
 mod list;
 mod lock;
