@@ -2,7 +2,7 @@
 //!
 //! | module | verb |
 //! |---|---|
-//! | [`test`] | `test`: all that CI runs |
+//! | [`mod@test`] | `test`: all that CI runs |
 //! | [`demo`] | `demo`: the product in a minute |
 //! | [`check`] | `check`: the quick part of it, without peers |
 //! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
