@@ -1,9 +1,10 @@
 //! Reading a request: who asks, for what, in which version.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -11,11 +12,15 @@ use farrier_api::error::{ErrorName, Fault};
 use farrier_api::version::Microversion;
 use farrier_api::version::table::{Kind, Topic};
 use farrier_conductor::task::RequestContext;
+use farrier_model::node::NodeName;
 use serde_json::Value;
 
 use super::error::HttpError;
 use super::frame::Framed;
 use super::{ApiState, BODY_SIZE_MAX};
+
+/// How long the body of a request may take to arrive, so that a client that stops sending holds no connection.
+const BODY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// The one media type of bodies.
 const JSON: &str = "application/json";
@@ -61,6 +66,20 @@ impl Call {
         self.allow_arguments(Topic::Root, &[])
     }
 
+    /// A node by what the path calls it.
+    ///
+    /// # Errors
+    ///
+    /// 400: a name, in a version in which nodes have none.
+    pub(super) fn node(&self, ident: &str) -> Result<NodeName, Fault> {
+        match NodeName::from(ident) {
+            NodeName::Name(_) if !self.version.has(Topic::Node, Kind::Field, "name") => {
+                Err(Fault::invalid_uuid("node_ident", ident))
+            }
+            named @ (NodeName::Name(_) | NodeName::Uuid(_)) => Ok(named),
+        }
+    }
+
     /// The last value of an argument.
     pub(super) fn argument(&self, name: &str) -> Option<&str> {
         let found = self.arguments.iter().rev().find(|(argument, _)| argument == name);
@@ -98,6 +117,21 @@ fn base(state: &ApiState, parts: &Parts) -> String {
     format!("{scheme}://{}", host.unwrap_or("localhost"))
 }
 
+/// What a path names: a node, a port, a driver, a conductor.
+#[derive(Debug)]
+pub(super) struct Ident(pub(super) String);
+
+impl FromRequestParts<Arc<ApiState>> for Ident {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, HttpError> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(ident)) => Ok(Self(ident)),
+            Err(_) => Err(Fault::invalid("The path of the request can not be read").into()),
+        }
+    }
+}
+
 /// The body of a request; null when there is none.
 #[derive(Debug)]
 pub(super) struct Body(pub(super) Value);
@@ -107,7 +141,10 @@ impl FromRequest<Arc<ApiState>> for Body {
 
     async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, HttpError> {
         let is_json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
+        let read = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
+        let late =
+            |_| Fault::invalid(format!("The body of the request did not arrive within {BODY_TIME_MAX:?}"));
+        let bytes = read.map_err(late)?.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let text = format!("The body of the request is larger than {BODY_SIZE_MAX} bytes");
                 return Fault::invalid(text).with_code(413);

@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use farrier_api::conductor::{CONDUCTOR, Conductor};
 use farrier_api::paging::{ListQuery, SortDirection, selected_fields};
 
-use super::call::Call;
+use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
 use super::{ApiState, Shared, answer};
@@ -32,7 +32,7 @@ async fn list(State(state): Shared, call: Call) -> Result<Response, HttpError> {
     Ok(list.answer(items, page.last().map(|conductor| conductor.hostname.clone())))
 }
 
-async fn show(State(state): Shared, Path(hostname): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn show(State(state): Shared, Ident(hostname): Ident, call: Call) -> Result<Response, HttpError> {
     let selection = Selection::of_one(selected_fields(&CONDUCTOR, call.version, &call.arguments)?);
     let conductor = view::conductor::wire(&call.base, &state.conductor.conductor(&hostname).await?);
     Ok(answer::ok(shown(&CONDUCTOR, &conductor, call.version, &selection)))

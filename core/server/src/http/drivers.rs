@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use farrier_api::driver::{DRIVER, DYNAMIC, DriverProperties};
@@ -11,7 +11,7 @@ use farrier_api::error::Fault;
 use farrier_api::paging::selected_fields;
 use farrier_api::version::table::Topic;
 
-use super::call::Call;
+use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
 use super::{ApiState, Shared, answer};
@@ -49,17 +49,13 @@ async fn list(State(state): Shared, call: Call) -> Result<Response, HttpError> {
     Ok(list.answer_whole(items.collect()))
 }
 
-async fn show(State(state): Shared, Path(name): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn show(State(state): Shared, Ident(name): Ident, call: Call) -> Result<Response, HttpError> {
     let selection = Selection::of_one(selected_fields(&DRIVER, call.version, &call.arguments)?);
     let driver = view::driver::wire(&call.base, state.conductor.driver(&name).await?);
     Ok(answer::ok(shown(&DRIVER, &driver, call.version, &selection)))
 }
 
-async fn properties(
-    State(state): Shared,
-    Path(name): Path<String>,
-    call: Call,
-) -> Result<Response, HttpError> {
+async fn properties(State(state): Shared, Ident(name): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let properties: DriverProperties = state
         .conductor

@@ -3,8 +3,9 @@
 //! Statuses and names are Ironic's. Texts are those of the contract where clients depend on them. What is a defect of
 //! ours, or of the database, is told to the log in full and to the client in a sentence.
 //!
-//! A machine that fails is not a defect, and yet no fault of the client: what may work a moment later is 503, so that
-//! clients try again; anything else the machine reports is 500, as Ironic answers it.
+//! A machine that fails is neither a defect of ours, which is 500, nor the client's fault: it is 502, because the
+//! daemon asked somebody else and got no good answer. Only what passes by itself in seconds is 503: clients repeat
+//! that several times, and a driver that found no BMC has repeated enough.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
@@ -16,7 +17,7 @@ use farrier_model::power::PowerRefusal;
 use farrier_sdk::error::{Chain, DriverError, ErrorKind};
 use farrier_sdk::interface::power::PowerState;
 use farrier_store::{DuplicateField, RecordKind, StoreError};
-use tracing::error;
+use tracing::{error, warn};
 use uuid::Uuid;
 
 /// What the client reads of a defect.
@@ -55,8 +56,10 @@ impl From<Refusal> for HttpError {
 impl From<ConductorError> for HttpError {
     fn from(error: ConductorError) -> Self {
         let fault = fault(&error);
-        if 500 <= fault.code() {
-            error!(error = %Chain(&error), name = %fault.name(), "a request failed");
+        match fault.code() {
+            500 => error!(error = %Chain(&error), name = %fault.name(), "a request met a defect"),
+            501.. => warn!(error = %Chain(&error), name = %fault.name(), "a request could not be met"),
+            _ => {}
         }
         Self::Fault(fault)
     }
@@ -204,8 +207,6 @@ pub(super) fn not_a_power_request(target: &str, node: &str, state: Option<PowerS
 /// A driver that was asked and failed. `text` says what it was asked for.
 fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> Fault {
     let chain = || format!("{text}: {source}");
-    let trouble =
-        if source.is_retryable() { ErrorName::TemporaryFailure } else { ErrorName::HardwareFailure };
     match source.kind() {
         ErrorKind::Unsupported => Fault::unsupported(name, operation),
         ErrorKind::MissingParameter => {
@@ -213,20 +214,19 @@ fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> F
         }
         ErrorKind::InvalidParameter => Fault::invalid(capitalized(&source.to_string())),
         ErrorKind::Conflict => Fault::new(ErrorName::Conflict, chain()),
+        ErrorKind::Busy | ErrorKind::Cancelled | ErrorKind::PluginCrashed | ErrorKind::PluginStalled => {
+            Fault::new(ErrorName::TemporaryFailure, chain())
+        }
         ErrorKind::AuthFailed
         | ErrorKind::Unreachable
         | ErrorKind::Timeout
         | ErrorKind::Protocol
-        | ErrorKind::Busy
-        | ErrorKind::Hardware
-        | ErrorKind::Cancelled
-        | ErrorKind::TaskClosed
+        | ErrorKind::Hardware => Fault::new(ErrorName::HardwareFailure, chain()).with_code(502),
+        ErrorKind::TaskClosed
         | ErrorKind::BadPayload
         | ErrorKind::PluginPanicked
-        | ErrorKind::PluginCrashed
-        | ErrorKind::PluginStalled
         | ErrorKind::Internal
-        | _ => Fault::new(trouble, chain()),
+        | _ => Fault::new(ErrorName::InternalError, chain()),
     }
 }
 
@@ -282,6 +282,8 @@ mod tests {
             shown(driver(DriverError::missing_parameter("missing `acme_address`"))),
             shown(driver(DriverError::invalid_parameter("`acme_port` is 0"))),
             shown(driver(DriverError::unreachable("no answer from `192.0.2.1`"))),
+            shown(driver(DriverError::new(ErrorKind::Busy, "busy"))),
+            shown(driver(DriverError::internal("index out of bounds"))),
             shown(driver(DriverError::auth_failed("password refused"))),
             shown(driver(DriverError::hardware("fan is on fire"))),
         ];
@@ -290,9 +292,11 @@ mod tests {
         400 UnsupportedDriverExtension Driver acme does not support get_boot_device (disabled or not implemented).
         400 MissingParameterValue Missing `acme_address`
         400 InvalidParameterValue `acme_port` is 0
-        503 TemporaryFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: no answer from `192.0.2.1`
-        500 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: password refused
-        500 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: fan is on fire
+        502 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: no answer from `192.0.2.1`
+        503 TemporaryFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: busy
+        500 InternalError get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: index out of bounds
+        502 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: password refused
+        502 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: fan is on fire
         ");
     }
 

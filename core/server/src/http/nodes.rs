@@ -11,7 +11,7 @@ mod validate;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use farrier_api::node::NODE;
@@ -19,7 +19,7 @@ use farrier_api::paging::selected_fields;
 use farrier_model::node::{Node, NodeName};
 use farrier_store::Children;
 
-use super::call::Call;
+use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
 use super::{ApiState, Shared, answer};
@@ -64,16 +64,17 @@ async fn page(state: &ApiState, call: &Call, path: &str, detail: Detail) -> Resu
     Ok(list.answer(items, nodes.last().map(|node| node.uuid.to_string())))
 }
 
-async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn show(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     let fields = selected_fields(&NODE, call.version, &call.arguments)?;
-    let node = state.conductor.node(&NodeName::from(ident.as_str())).await?;
+    let node = state.conductor.node(&call.node(&ident)?).await?;
     Ok(answer::ok(seen(&state, &call, &Selection::of_one(fields), &node)))
 }
 
 /// A change that is one transaction: dropped before it, the node stays; after it, the lock goes with the node.
-async fn delete(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn delete(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
-    state.conductor.node_delete(call.context, &NodeName::from(ident.as_str())).await?;
+    let name = call.node(&ident)?;
+    state.conductor.node_delete(call.context, &name).await?;
     Ok(answer::no_content())
 }
 

@@ -6,7 +6,7 @@ mod patch;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use farrier_api::error::Fault;
@@ -18,7 +18,7 @@ use farrier_model::port::Port;
 use farrier_store::PortFilter;
 use uuid::Uuid;
 
-use super::call::Call;
+use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
 use super::{ApiState, Shared, answer};
@@ -42,18 +42,14 @@ async fn list_detail(State(state): Shared, call: Call) -> Result<Response, HttpE
     page(&state, &call, "ports/detail", Detail::Whole, None).await
 }
 
-async fn list_of_node(
-    State(state): Shared,
-    Path(ident): Path<String>,
-    call: Call,
-) -> Result<Response, HttpError> {
+async fn list_of_node(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     let path = format!("nodes/{}/ports", farrier_api::link::encoded(&ident));
     page(&state, &call, &path, Detail::Short, Some(&ident)).await
 }
 
 async fn list_of_node_detail(
     State(state): Shared,
-    Path(ident): Path<String>,
+    Ident(ident): Ident,
     call: Call,
 ) -> Result<Response, HttpError> {
     let path = format!("nodes/{}/ports/detail", farrier_api::link::encoded(&ident));
@@ -111,14 +107,14 @@ async fn filter(
     Ok(Some(filter))
 }
 
-async fn show(State(state): Shared, Path(uuid): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn show(State(state): Shared, Ident(uuid): Ident, call: Call) -> Result<Response, HttpError> {
     let selection = Selection::of_one(selected_fields(&PORT, call.version, &call.arguments)?);
     let port = state.conductor.port(named(&uuid)?).await?;
     Ok(answer::ok(view::port::view(&call.base, call.version, &selection, &port)))
 }
 
 /// One transaction under the lock of the node, which goes with the task when the client goes.
-async fn delete(State(state): Shared, Path(uuid): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn delete(State(state): Shared, Ident(uuid): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     state.conductor.port_delete(call.context, named(&uuid)?).await?;
     Ok(answer::no_content())

@@ -20,36 +20,33 @@ pub(crate) fn wire(base: &str, entry: DriverEntry) -> Driver {
     driver.with_links(base)
 }
 
-/// What a property means, as one text: clients show it as it is.
+/// What a property means, as one text: clients show it as it is. What it is by default, drivers say in it.
 pub(crate) fn description(property: &PropertyDescriptor) -> String {
     let mut text = property.description.trim_end_matches('.').to_owned();
-    if !property.default.is_null() && !property.secret {
-        text.push_str(&format!("; default is {}", property.default));
-    }
     text.push_str(if property.required { ". Required." } else { ". Optional." });
     text
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
-    fn property(required: bool, default: Value) -> PropertyDescriptor {
+    fn property(required: bool) -> PropertyDescriptor {
         PropertyDescriptor {
             name: "port".to_owned(),
             kind: "integer".to_owned(),
             required,
             secret: false,
-            description: "Port of the BMC".to_owned(),
-            default,
+            description: "Port of the BMC.".to_owned(),
+            default: json!(623),
         }
     }
 
     #[test]
     fn a_property_says_whether_it_is_needed() {
-        assert_eq!(description(&property(true, Value::Null)), "Port of the BMC. Required.");
-        assert_eq!(description(&property(false, json!(623))), "Port of the BMC; default is 623. Optional.");
+        assert_eq!(description(&property(true)), "Port of the BMC. Required.");
+        assert_eq!(description(&property(false)), "Port of the BMC. Optional.");
     }
 }

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use farrier_api::boot_device::{BootDevice, BootDeviceRequest, SupportedBootDevices};
-use farrier_model::node::NodeName;
 
-use super::super::call::{Body, Call};
+use super::super::call::{Body, Call, Ident};
 use super::super::detached::to_its_end;
 use super::super::error::HttpError;
 use super::super::{ApiState, Shared, answer};
@@ -21,20 +20,17 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/nodes/{ident}/management/boot_device/supported", get(supported))
 }
 
-async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn show(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
-    let current = state.conductor.boot_device(call.context, &NodeName::from(ident.as_str())).await?;
+    let name = call.node(&ident)?;
+    let current = state.conductor.boot_device(call.context, &name).await?;
     let boot_device = current.boot_device.map(String::from);
     Ok(answer::ok(BootDevice { boot_device, persistent: current.persistent }))
 }
 
-async fn supported(
-    State(state): Shared,
-    Path(ident): Path<String>,
-    call: Call,
-) -> Result<Response, HttpError> {
+async fn supported(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
-    let name = NodeName::from(ident.as_str());
+    let name = call.node(&ident)?;
     let devices = state.conductor.supported_boot_devices(call.context, &name).await?;
     let supported_boot_devices = devices.into_iter().map(String::from).collect();
     Ok(answer::ok(SupportedBootDevices { supported_boot_devices }))
@@ -43,13 +39,13 @@ async fn supported(
 /// Runs to its end without its client: a BMC that is left in the middle of several requests may boot from anything.
 async fn set(
     State(state): Shared,
-    Path(ident): Path<String>,
+    Ident(ident): Ident,
     call: Call,
     Body(body): Body,
 ) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let BootDeviceRequest { boot_device, persistent } = BootDeviceRequest::parse(&body)?;
-    let name = NodeName::from(ident.as_str());
+    let name = call.node(&ident)?;
     to_its_end(async move {
         state.conductor.set_boot_device(call.context, &name, boot_device.into(), persistent).await
     })

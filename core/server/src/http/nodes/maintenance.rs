@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::put;
 use farrier_api::node::MaintenanceRequest;
 use farrier_conductor::error::ConductorError;
 use farrier_conductor::service::{NodeUpdate, ResetInterfaces};
-use farrier_model::node::{Node, NodeName};
+use farrier_model::node::Node;
 
-use super::super::call::{Body, Call};
+use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
 use super::super::{ApiState, Shared, answer};
 
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
 
 async fn set(
     State(state): Shared,
-    Path(ident): Path<String>,
+    Ident(ident): Ident,
     call: Call,
     Body(body): Body,
 ) -> Result<Response, HttpError> {
@@ -33,7 +33,7 @@ async fn set(
 }
 
 /// The conductor forgets the reason, its own or an operator's.
-async fn unset(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn unset(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     update(&state, call, &ident, &|node| Ok(Node { maintenance: false, ..node.clone() })).await
 }
 
@@ -45,6 +45,7 @@ async fn update(
 ) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let update = NodeUpdate { edit, reset_interfaces: ResetInterfaces::No };
-    state.conductor.node_update(call.context, &NodeName::from(ident), update).await?;
+    let name = call.node(ident)?;
+    state.conductor.node_update(call.context, &name, update).await?;
     Ok(answer::accepted())
 }

@@ -1,6 +1,6 @@
 //! Changing nodes by JSON patch.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use farrier_api::boolean;
 use farrier_api::error::{ErrorName, Fault};
@@ -11,12 +11,12 @@ use farrier_api::version::Microversion;
 use farrier_api::version::table::Topic;
 use farrier_conductor::error::ConductorError;
 use farrier_conductor::service::{NodeUpdate, ResetInterfaces};
-use farrier_model::node::{Fields, Node, NodeName};
+use farrier_model::node::{Fields, Node};
 use farrier_model::secret::restore;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::call::{Body, Call};
+use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
 use super::super::patch::{flag, mapping, text, uuid};
 use super::super::{ApiState, Shared, answer};
@@ -30,7 +30,7 @@ const RESET_INTERFACES: &str = "reset_interfaces";
 /// One write under the lock, which goes with the task when the client goes.
 pub(super) async fn patch(
     State(state): Shared,
-    Path(ident): Path<String>,
+    Ident(ident): Ident,
     call: Call,
     Body(body): Body,
 ) -> Result<Response, HttpError> {
@@ -47,7 +47,7 @@ pub(super) async fn patch(
     let edit =
         |node: &Node| edit.apply(node).map_err(|fault| ConductorError::invalid_parameter(fault.message()));
     let update = NodeUpdate { edit: &edit, reset_interfaces };
-    let name = NodeName::from(ident.as_str());
+    let name = call.node(&ident)?;
     let node = state.conductor.node_update(call.context.clone(), &name, update).await?;
     Ok(answer::ok(seen(&state, &call, &Selection::Whole, &node)))
 }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, put};
 use farrier_api::node::NodeStates;
 use farrier_api::power::{PowerRequest, PowerTarget};
-use farrier_model::node::NodeName;
 use farrier_sdk::interface::power::PowerState;
 
-use super::super::call::{Body, Call};
+use super::super::call::{Body, Call, Ident};
 use super::super::detached::to_its_end;
 use super::super::error::{HttpError, not_a_power_request};
 use super::super::{ApiState, Shared, answer};
@@ -27,9 +26,9 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
     // next state above this line
 }
 
-async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Result<Response, HttpError> {
+async fn show(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
-    let node = state.conductor.node(&NodeName::from(ident.as_str())).await?;
+    let node = state.conductor.node(&call.node(&ident)?).await?;
     let states = NodeStates::from(&view::node::wire(&state.conductor, &node));
     Ok(answer::ok(states.view(call.version)))
 }
@@ -38,14 +37,14 @@ async fn show(State(state): Shared, Path(ident): Path<String>, call: Call) -> Re
 /// that says it is on its way, and nobody who takes it there.
 async fn power(
     State(state): Shared,
-    Path(ident): Path<String>,
+    Ident(ident): Ident,
     call: Call,
     Body(body): Body,
 ) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let request = PowerRequest::parse(call.version, &body)?;
     let location = states_of(&call, &ident);
-    let name = NodeName::from(ident.as_str());
+    let name = call.node(&ident)?;
     let Some(target) = PowerTarget::parse(&request.target) else {
         let node = state.conductor.node(&name).await?;
         let fault = not_a_power_request(&request.target, &node.uuid.to_string(), node.power_state);

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use farrier_api::validation::{Validation, ValidationResult};
-use farrier_model::node::NodeName;
 
-use super::super::call::Call;
+use super::super::call::{Call, Ident};
 use super::super::error::HttpError;
 use super::super::{ApiState, Shared, answer};
 
@@ -18,13 +17,10 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
     Router::new().route("/v1/nodes/{ident}/validate", get(validate))
 }
 
-async fn validate(
-    State(state): Shared,
-    Path(ident): Path<String>,
-    call: Call,
-) -> Result<Response, HttpError> {
+async fn validate(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
-    let answers = state.conductor.validate(call.context, &NodeName::from(ident.as_str())).await?;
+    let name = call.node(&ident)?;
+    let answers = state.conductor.validate(call.context, &name).await?;
     let validation: Validation = answers
         .into_iter()
         .map(|answer| {

@@ -1,6 +1,6 @@
 //! Changing ports by JSON patch.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use farrier_api::error::Fault;
 use farrier_api::identity::mac_address;
@@ -11,7 +11,7 @@ use farrier_model::node::{Node, NodeName};
 use farrier_model::port::Port;
 use serde_json::Value;
 
-use super::super::call::{Body, Call};
+use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
 use super::super::patch::{flag, mapping, text, uuid};
 use super::super::{ApiState, Shared, answer};
@@ -21,7 +21,7 @@ use crate::view::port::members;
 /// One write under the lock of the node, which goes with the task when the client goes.
 pub(super) async fn patch(
     State(state): Shared,
-    Path(ident): Path<String>,
+    Ident(ident): Ident,
     call: Call,
     Body(body): Body,
 ) -> Result<Response, HttpError> {

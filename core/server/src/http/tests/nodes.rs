@@ -143,6 +143,23 @@ async fn a_node_is_shown_as_its_version_knows_it() {
 }
 
 #[tokio::test]
+async fn a_node_has_no_name_before_names_were() {
+    let api = Api::new().await;
+    api.enroll(json!({})).await;
+    let by_name = |version| api.call(version, Method::GET, "/v1/nodes/node-1", Value::Null);
+
+    assert_eq!(by_name("1.4").await.error(), "400 Expected UUID for node_ident: node-1");
+    assert_eq!(by_name("1.5").await.status, 200);
+    let by_uuid = api.call("1.4", Method::GET, &format!("/v1/nodes/{NODE}"), Value::Null).await;
+    assert_eq!(by_uuid.status, 200);
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused_in_our_shape() {
+    assert!(Api::new().await.get("/v1/nodes/%ff").await.error().starts_with("400 "));
+}
+
+#[tokio::test]
 async fn names_with_a_tilde_are_names() {
     let api = Api::new().await;
     api.post("/v1/nodes", json!({"driver": "fake-hardware", "name": "space~node.1"})).await;

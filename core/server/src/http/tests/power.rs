@@ -84,7 +84,8 @@ async fn a_node_that_must_stay_on_is_not_switched_off() {
 async fn states_are_a_part_of_the_node_and_grow_with_versions() {
     let api = Api::new().await;
     api.enroll(json!({})).await;
-    let states = |version| api.call(version, Method::GET, "/v1/nodes/node-1/states", Value::Null);
+    let path = format!("/v1/nodes/{NODE}/states");
+    let states = |version| api.call(version, Method::GET, &path, Value::Null);
 
     let (old, new) = (states("1.1").await, states("1.75").await);
 
