@@ -1,5 +1,6 @@
 //! All tests, with all they need: what CI runs.
 
+use std::env;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,6 +16,9 @@ use crate::{check, docs, install, plugins};
 /// Tests that need data which is not part of this repository: those in a module `labs`, and the files that
 /// replay recordings.
 const LAB_TESTS: &str = "(test(/(^|::)labs::/) | binary(=recordings))";
+
+/// The variable that names a PostgreSQL to the tests.
+const POSTGRES: &str = "FARRIER_TEST_POSTGRES";
 
 /// Options of `test`.
 #[derive(Debug, clap::Args)]
@@ -76,13 +80,7 @@ fn build(workspace: &Workspace) -> Result<(), TaskError> {
 fn tests(workspace: &Workspace, options: &Options, stages: &mut Stages) {
     let labs = workspace.labs();
     let lab_tests = if labs.is_some() { Vec::new() } else { list_lab_tests(workspace) };
-    let postgres = match Postgres::start() {
-        Ok(postgres) => Some(postgres),
-        Err(error) => {
-            println!("no PostgreSQL for the tests: {error}");
-            None
-        }
-    };
+    let postgres = own_postgres();
 
     stages.run("tests", || {
         let mut command = workspace.cargo(["nextest", "run", "--workspace", "--no-tests", "fail"]);
@@ -109,6 +107,14 @@ fn tests(workspace: &Workspace, options: &Options, stages: &mut Stages) {
     }
 }
 
+/// A PostgreSQL for all tests together, unless the developer has named one.
+fn own_postgres() -> Option<Postgres> {
+    if env::var_os(POSTGRES).is_some() {
+        return None;
+    }
+    Postgres::start().inspect_err(|error| println!("no PostgreSQL for the tests: {error}")).ok()
+}
+
 /// What tests find their peers by.
 fn environment(
     command: &mut Command,
@@ -121,7 +127,7 @@ fn environment(
         command.env("FARRIER_LABS", labs);
     }
     if let Some(postgres) = postgres {
-        command.env("FARRIER_TEST_POSTGRES", postgres.url());
+        command.env(POSTGRES, postgres.url());
     }
 }
 
