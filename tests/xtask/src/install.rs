@@ -206,7 +206,10 @@ fn nextest(workspace: &Workspace) -> Result<(), TaskError> {
         return Ok(());
     }
     println!("installing cargo-nextest {NEXTEST}; it is compiled once, which takes some minutes");
-    run(workspace.cargo(["install", "--locked", "cargo-nextest", "--version", NEXTEST]))
+    let mut install = workspace.cargo(["install", "--locked", "cargo-nextest", "--version", NEXTEST]);
+    // All but its way to update itself.
+    install.args(["--no-default-features", "--features", "default-no-update"]);
+    run(install)
 }
 
 #[cfg(test)]
