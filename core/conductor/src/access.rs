@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use farrier_host::{CallOptions, NodeAccess};
 use farrier_model::history::HistoryEntry;
 use farrier_model::node::{Fields, Node};
-use farrier_model::secret::{MASK, is_secret_key, masked};
+use farrier_model::secret::masked;
 use farrier_sdk::error::{DriverError, ErrorKind};
 use farrier_sdk::glue::{BoxFuture, decode, encode};
 use farrier_sdk::interface::InterfaceType;
@@ -114,7 +114,7 @@ impl TaskAccess {
         let node = self.0.shared.store.node_get(id).await;
         let node =
             node.map_err(|error| DriverError::internal("the node could not be read").caused_by(&error))?;
-        let snapshot = encode(&snapshot(&node, &self.0.driver))?;
+        let snapshot = encode(&snapshot(&node, &self.0.driver, &self.0.shared.registry.secret_keys()))?;
         *self.0.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
         Ok(snapshot)
     }
@@ -141,7 +141,7 @@ impl TaskAccess {
 impl NodeAccess for TaskAccess {
     fn snapshot(&self) -> Vec<u8> {
         let node = self.0.node.lock().unwrap_or_else(PoisonError::into_inner);
-        encode(&snapshot(&node, &self.0.driver)).unwrap_or_default()
+        encode(&snapshot(&node, &self.0.driver, &self.0.shared.registry.secret_keys())).unwrap_or_default()
     }
 
     fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>> {
@@ -149,18 +149,18 @@ impl NodeAccess for TaskAccess {
     }
 }
 
-/// The node for a driver: declared secrets become references, what else looks like one is masked.
-fn snapshot(node: &Node, driver: &Driver) -> Snapshot {
+/// The node for a driver: secrets it declares become references, everything else that is or looks secret is masked.
+fn snapshot(node: &Node, driver: &Driver, secret_keys: &[&str]) -> Snapshot {
     let declared = driver.secret_keys();
-    let mut driver_info = node.driver_info.clone();
+    let mut driver_info = masked(&node.driver_info, secret_keys);
     for (key, value) in &mut driver_info {
-        if value.is_null() {
-            continue;
-        }
+        let present = node.driver_info.get(key).is_some_and(|value| !value.is_null());
         if declared.contains(&key.as_str()) {
-            *value = serde_json::to_value(SecretRef::new(key)).unwrap_or_default();
-        } else if is_secret_key(key) {
-            *value = Value::from(MASK);
+            *value = if present {
+                serde_json::to_value(SecretRef::new(key)).unwrap_or_default()
+            } else {
+                Value::Null
+            };
         }
     }
     let mut snapshot = Snapshot::default();
@@ -168,9 +168,9 @@ fn snapshot(node: &Node, driver: &Driver) -> Snapshot {
     snapshot.name.clone_from(&node.name);
     snapshot.driver.clone_from(&node.driver);
     snapshot.driver_info = driver_info;
-    snapshot.driver_internal_info = masked(&node.driver_internal_info, &[]);
+    snapshot.driver_internal_info = masked(&node.driver_internal_info, secret_keys);
     snapshot.internal_info_revision = u64::try_from(node.driver_internal_info_revision).unwrap_or_default();
-    snapshot.instance_info = masked(&node.instance_info, &[]);
+    snapshot.instance_info = masked(&node.instance_info, secret_keys);
     snapshot.instance_uuid = node.instance_uuid.map(|uuid| uuid.to_string());
     snapshot.properties = node.properties.clone();
     snapshot.extra = node.extra.clone();

@@ -24,6 +24,9 @@ pub use crate::operation::validate::Validation;
 pub use driver::{DriverEntry, DriverInterfaces};
 pub use node::{NodeUpdate, ResetInterfaces};
 
+/// Longest time a power action may be given: a week is longer than any machine takes.
+const POWER_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// A running conductor. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Conductor {
@@ -45,6 +48,14 @@ impl Conductor {
     #[must_use]
     pub fn tasks(&self) -> &TaskManager {
         &self.tasks
+    }
+
+    /// Runs `work` to its end, whoever waits for it; [`Conductor::stop`] waits for it as for jobs.
+    pub fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.tasks.shared().workers.spawn_detached(work)
     }
 
     /// Name of this conductor.
@@ -85,6 +96,12 @@ impl Conductor {
         request: PowerState,
         timeout: Option<Duration>,
     ) -> Result<(), ConductorError> {
+        if let Some(timeout) = timeout.filter(|timeout| POWER_TIMEOUT_MAX < *timeout) {
+            let (asked, most) = (timeout.as_secs(), POWER_TIMEOUT_MAX.as_secs());
+            return Err(ConductorError::invalid_parameter(format!(
+                "timeout is {asked}, at most {most} seconds are allowed"
+            )));
+        }
         let node = self.node(name).await?;
         farrier_model::power::check_request(&node, request)
             .map_err(|source| ConductorError::PowerRefused { node: node.uuid, source })?;

@@ -180,7 +180,7 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     acquire: Acquire,
     /// The node as the store has it.
-    stored: Node,
+    pub(crate) stored: Node,
     /// The node as this task wants it.
     pub(crate) node: Node,
     machine: Machine,

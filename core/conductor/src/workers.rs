@@ -65,12 +65,15 @@ impl Workers {
         })
     }
 
-    /// A worker: of the normal pool, else of the reserved one.
+    /// A worker: of the normal pool, else of the reserved one; none once the conductor stops.
     ///
     /// # Errors
     ///
     /// [`ConductorError::NoFreeConductorWorker`].
     pub fn acquire(&self) -> Result<Permit, ConductorError> {
+        if self.stop.is_cancelled() {
+            return Err(ConductorError::NoFreeConductorWorker { size: self.size });
+        }
         let permit = Arc::clone(&self.normal)
             .try_acquire_owned()
             .or_else(|_| Arc::clone(&self.reserved).try_acquire_owned());
@@ -91,6 +94,14 @@ impl Workers {
     /// Runs something small that needs no worker, such as the release of a lock that was dropped.
     pub(crate) fn spawn_cleanup(&self, job: impl Future<Output = ()> + Send + 'static) {
         self.jobs.spawn(job.instrument(Span::current()));
+    }
+
+    /// Runs something to its end that needs no worker and has somebody waiting, perhaps.
+    pub(crate) fn spawn_detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.jobs.spawn(work.instrument(Span::current()))
     }
 
     /// Cancelled when the conductor stops: what runs for ever ends then.

@@ -1,6 +1,8 @@
 //! Store, plugins, registry, conductor, listener: in this order, and the end in the reverse one.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -8,6 +10,7 @@ use farrier_conductor::registry::Registry;
 use farrier_conductor::service::Conductor;
 use farrier_sdk::error::Chain;
 use farrier_store::Store;
+use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
@@ -23,12 +26,17 @@ use crate::plugins::{self, Plans};
 /// Whatever keeps it from starting; the conductor is not registered then.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let config = Arc::new(config);
+    // Before anything is taken over in the database: a second daemon by mistake ends here.
+    let address = SocketAddr::new(config.api.host_ip, config.api.port);
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("`{address}` could not be listened on"))?;
     let registry = load(&config).await?;
     let store = Store::open(&config.database).await.context("the database could not be opened")?;
+    let _only = only_user(&store)?;
     let conductor = Conductor::start(config.conductor.clone(), store.clone(), Arc::new(registry))
         .await
         .context("the conductor could not be started")?;
-    let served = serve(&config, &conductor).await;
+    let served = serve(&config, listener, &conductor).await;
     conductor.stop().await;
     store.close().await;
     served
@@ -62,11 +70,21 @@ async fn load(config: &Arc<Config>) -> anyhow::Result<Registry> {
     Ok(Registry::new(config.drivers.clone(), report.plugins, refused)?)
 }
 
+/// Makes sure that nobody else works on a database that cannot be shared; until the answer is dropped.
+fn only_user(store: &Store) -> anyhow::Result<Option<File>> {
+    let database = store.label();
+    if store.is_shared() || !Path::new(database).is_file() {
+        return Ok(None);
+    }
+    let path = format!("{database}.lock");
+    let file = File::create(&path).with_context(|| format!("`{path}` could not be made"))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .with_context(|| format!("database `{database}` is in use by another farrierd"))?;
+    Ok(Some(file))
+}
+
 /// Answers requests until a signal says stop.
-async fn serve(config: &Config, conductor: &Conductor) -> anyhow::Result<()> {
-    let address = SocketAddr::new(config.api.host_ip, config.api.port);
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("`{address}` could not be listened on"))?;
+async fn serve(config: &Config, listener: TcpListener, conductor: &Conductor) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     info!(%address, "API is listening");
     let router = http::router(http::ApiState::new(conductor.clone(), &config.api));

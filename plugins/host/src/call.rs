@@ -1,6 +1,7 @@
 //! One call: on the plugin's executor, with a task, a deadline and a span.
 
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -62,7 +63,7 @@ impl std::fmt::Debug for HostTask {
 impl Call {
     pub(crate) fn start(
         shared: &Arc<Shared>,
-        object: &Arc<InterfaceBox>,
+        object: &Arc<ManuallyDrop<InterfaceBox>>,
         check: Result<(), DriverError>,
         method: &str,
         arguments: Vec<u8>,
@@ -74,7 +75,8 @@ impl Call {
         if let Err(error) = check.and_then(|()| shared.admit()) {
             return Self { task: None, state: State::Refused(Some(error)), limit: None, shared, what };
         }
-        let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+        // A limit beyond what a clock can tell is none.
+        let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let task = Arc::new(HostTask::new(access, deadline, Handle::current(), options.span.clone()));
         let (sender, receiver) = oneshot::channel();
         let job =
@@ -86,9 +88,11 @@ impl Call {
         };
         shared.executor().handle().spawn(job.instrument(options.span.clone()));
         // Beyond the grace the executor itself must be stuck; a second is for scheduling.
-        let limit = options
-            .timeout
-            .map(|timeout| Box::pin(tokio::time::sleep(timeout + options.grace + Duration::from_secs(1))));
+        let limit = options.timeout.map(|timeout| {
+            Box::pin(tokio::time::sleep(
+                timeout.saturating_add(options.grace).saturating_add(Duration::from_secs(1)),
+            ))
+        });
         Self { task: Some(task), state: State::Running(receiver), limit, shared, what }
     }
 
@@ -104,7 +108,7 @@ impl Call {
 /// The plugin's side of a call, on its executor: until it is done, or told to end and out of grace.
 fn run(
     shared: Arc<Shared>,
-    object: Arc<InterfaceBox>,
+    object: Arc<ManuallyDrop<InterfaceBox>>,
     method: String,
     arguments: Vec<u8>,
     task: Arc<HostTask>,
@@ -112,6 +116,10 @@ fn run(
 ) -> impl Future<Output = Result<Vec<u8>, DriverError>> + Send + use<> {
     let (timeout, grace) = (options.timeout, options.grace);
     async move {
+        if task.is_closed() {
+            // It waited for the executor until nobody wanted it any more.
+            return Err(DriverError::new(ErrorKind::Cancelled, format!("`{method}` was cancelled")));
+        }
         let _registered = shared.host().register(&task);
         let boxed: TaskBox = Task_TO::from_ptr(RArc::new(SharedTask(Arc::clone(&task))), TD_Opaque);
         let future = object.call(RStr::from_str(&method), RSlice::from_slice(&arguments), boxed);
@@ -131,11 +139,15 @@ fn run(
             }
         };
         let timed_out = tokio::select! {
-            reply = &mut future => return from_reply(reply),
+            biased;
             timed_out = stop => timed_out,
+            reply = &mut future => return from_reply(reply),
         };
         task.token().cancel();
-        if let Ok(reply) = tokio::time::timeout(grace, &mut future).await {
+        // Without anybody to answer, the lock may be gone already: then there is no grace.
+        if !task.is_closed()
+            && let Ok(reply) = tokio::time::timeout(grace, &mut future).await
+        {
             return from_reply(reply);
         }
         drop(future);

@@ -61,7 +61,12 @@ impl Executor {
 
     /// `future` with its polls timed; `what` names it in the log.
     pub(crate) fn timed<F: Future>(&self, future: F, what: String) -> Timed<F> {
-        Timed { future: Box::pin(future), watch: Arc::clone(&self.watch), what }
+        self.runner().timed(future, what)
+    }
+
+    /// What runs jobs of the plugin without owning its threads.
+    pub(crate) fn runner(&self) -> Runner {
+        Runner { handle: self.handle.clone(), watch: Arc::clone(&self.watch) }
     }
 
     /// How long the present poll has been running, if that is too long to wait for it.
@@ -69,6 +74,24 @@ impl Executor {
         let since = self.watch.polling_since.load(Ordering::Relaxed).checked_sub(1)?;
         let running = self.watch.start.elapsed().checked_sub(Duration::from_millis(since))?;
         (POLL_STALLED < running).then_some(running)
+    }
+}
+
+/// Runs jobs on an executor.
+#[derive(Debug, Clone)]
+pub(crate) struct Runner {
+    handle: Handle,
+    watch: Arc<Watch>,
+}
+
+impl Runner {
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// As [`Executor::timed`].
+    pub(crate) fn timed<F: Future>(&self, future: F, what: String) -> Timed<F> {
+        Timed { future: Box::pin(future), watch: Arc::clone(&self.watch), what }
     }
 }
 

@@ -11,10 +11,10 @@ use farrier_sdk::error::DriverError;
 use farrier_sdk::glue::{decode, encode, to_reply};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tracing::{Level, Span};
 
+use crate::executor::Runner;
 use crate::task::{HostTask, contain};
 
 /// Longest name of a metric, in bytes; also how many of them a plugin may have.
@@ -24,7 +24,7 @@ const METRICS_MAX: usize = 1024;
 pub(crate) struct HostState {
     plugin: String,
     options: Map<String, Value>,
-    handle: Handle,
+    runner: Runner,
     jobs: Mutex<HashMap<u64, AbortHandle>>,
     next_job: AtomicU64,
     metrics: Mutex<BTreeMap<String, f64>>,
@@ -44,11 +44,11 @@ impl std::fmt::Debug for HostState {
 pub(crate) struct SpanOf(Span);
 
 impl HostState {
-    pub(crate) fn new(plugin: &str, options: Map<String, Value>, handle: Handle) -> Self {
+    pub(crate) fn new(plugin: &str, options: Map<String, Value>, runner: Runner) -> Self {
         Self {
             plugin: plugin.to_owned(),
             options,
-            handle,
+            runner,
             jobs: Mutex::default(),
             next_job: AtomicU64::new(1),
             metrics: Mutex::default(),
@@ -89,15 +89,14 @@ impl HostState {
 
     fn observe(&self, arguments: &Bytes) -> Result<(), DriverError> {
         let observation: Observation = decode(arguments)?;
+        let name = format!("{}_{}", self.plugin, observation.name);
         let mut metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        if METRICS_MAX < observation.name.len()
-            || (METRICS_MAX <= metrics.len() && !metrics.contains_key(&observation.name))
-        {
+        if METRICS_MAX < name.len() || (METRICS_MAX <= metrics.len() && !metrics.contains_key(&name)) {
             return Err(DriverError::invalid_parameter(format!(
                 "a plugin has at most {METRICS_MAX} metrics"
             )));
         }
-        metrics.insert(format!("{}_{}", self.plugin, observation.name), observation.value);
+        metrics.insert(name, observation.value);
         Ok(())
     }
 }
@@ -146,7 +145,7 @@ impl SharedHost {
     /// Sleeps on the plugin's executor, whoever polls.
     fn sleep(&self, pause: Duration) -> CallFuture {
         let sleep = {
-            let _entered = self.0.handle.enter();
+            let _entered = self.0.runner.handle().enter();
             tokio::time::sleep(pause)
         };
         BFuture::new(async move {
@@ -166,10 +165,10 @@ impl SharedHost {
         // Held over the start, so that a quick job cannot leave before it is listed.
         let mut jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let abort = if class == 0 {
-            self.0.handle.spawn(ended).abort_handle()
+            self.0.runner.handle().spawn(self.0.runner.timed(ended, "job".to_owned())).abort_handle()
         } else {
-            let handle = self.0.handle.clone();
-            self.0.handle.spawn_blocking(move || handle.block_on(ended)).abort_handle()
+            let handle = self.0.runner.handle().clone();
+            self.0.runner.handle().spawn_blocking(move || handle.block_on(ended)).abort_handle()
         };
         jobs.insert(number, abort);
         number

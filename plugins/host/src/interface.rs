@@ -1,6 +1,7 @@
 //! An implementation that was opened.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use farrier_abi::InterfaceBox;
@@ -14,7 +15,8 @@ use crate::task::NodeAccess;
 /// One implementation, shared by all nodes that use it.
 pub struct Interface {
     descriptor: InterfaceDescriptor,
-    object: Arc<InterfaceBox>,
+    /// Never dropped, as its plugin.
+    object: Arc<ManuallyDrop<InterfaceBox>>,
     shared: Arc<Shared>,
 }
 
@@ -30,7 +32,7 @@ impl fmt::Debug for Interface {
 
 impl Interface {
     pub(crate) fn new(descriptor: InterfaceDescriptor, object: InterfaceBox, shared: Arc<Shared>) -> Self {
-        Self { descriptor, object: Arc::new(object), shared }
+        Self { descriptor, object: Arc::new(ManuallyDrop::new(object)), shared }
     }
 
     /// What it says about itself.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -97,13 +99,15 @@ pub(crate) struct Shared {
     executor: Executor,
     host: Arc<HostState>,
     health: Health,
+    closed: AtomicBool,
 }
 
 impl Shared {
     fn start(name: &str, options: Map<String, Value>) -> std::io::Result<Arc<Self>> {
         let executor = Executor::start(name)?;
-        let host = Arc::new(HostState::new(name, options, executor.handle().clone()));
-        Ok(Arc::new(Self { name: name.to_owned(), executor, host, health: Health::default() }))
+        let host = Arc::new(HostState::new(name, options, executor.runner()));
+        let (health, closed) = (Health::default(), AtomicBool::new(false));
+        Ok(Arc::new(Self { name: name.to_owned(), executor, host, health, closed }))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -124,6 +128,9 @@ impl Shared {
 
     /// Lets a call through unless the plugin is broken at present.
     pub(crate) fn admit(&self) -> Result<(), DriverError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(DriverError::new(ErrorKind::Cancelled, format!("plugin `{}` is closed", self.name)));
+        }
         if let Some(running) = self.executor.stalled() {
             let text =
                 format!("plugin `{}` has been blocking its executor for {} s", self.name, running.as_secs());
@@ -148,7 +155,9 @@ pub struct Plugin {
 
 /// Where interfaces come from.
 enum Source {
-    Library(Box<PluginBox>),
+    /// Never dropped: its destructor is the plugin's own code, which runs unguarded there, and the library stays
+    /// until the process ends anyway.
+    Library(Box<ManuallyDrop<PluginBox>>),
     Builtin(Vec<Builtin>, Runtime),
 }
 
@@ -204,7 +213,7 @@ impl Plugin {
                 return Err(OpenError::Refused(DriverError::new(ErrorKind::PluginPanicked, text)));
             }
         };
-        let source = Source::Library(Box::new(opened));
+        let source = Source::Library(Box::new(ManuallyDrop::new(opened)));
         Ok(Self { descriptor, origin, shared, source, opened: Mutex::default() })
     }
 
@@ -299,12 +308,13 @@ impl Plugin {
         Ok(interface)
     }
 
-    /// Lets the plugin end what it runs, at most for `patience`.
+    /// Lets the plugin end what it runs, at most for `patience`. Its implementations are not called any more.
     ///
     /// # Errors
     ///
     /// What the plugin answers; `Timeout`.
     pub async fn close(&self, patience: Duration) -> Result<(), DriverError> {
+        self.shared.closed.store(true, Ordering::Release);
         let Source::Library(library) = &self.source else { return Ok(()) };
         let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         let closing =

@@ -1,8 +1,8 @@
 //! The task of one call as the plugin sees it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use farrier_abi::abi_stable::std_types::{RStr, RVec};
@@ -28,10 +28,12 @@ pub trait NodeAccess: Send + Sync + 'static {
 /// One call's task. Dead once the call has ended: a plugin that keeps it gets `task_closed`.
 pub(crate) struct HostTask {
     id: u64,
-    access: Arc<dyn NodeAccess>,
+    /// Gone once the call has ended: a plugin that keeps the task must not keep the node.
+    access: Mutex<Option<Arc<dyn NodeAccess>>>,
     deadline: Option<Instant>,
     cancelled: CancellationToken,
-    closed: AtomicBool,
+    /// Set when the call has ended: what the plugin still has under way through this task ends with it.
+    closed: CancellationToken,
     /// Where the node's own work runs: never on the plugin's executor, which the plugin may block.
     home: Handle,
     span: Span,
@@ -46,8 +48,8 @@ impl HostTask {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let cancelled = CancellationToken::new();
-        Self { id, access, deadline, cancelled, closed: AtomicBool::new(false), home, span }
+        let (cancelled, closed) = (CancellationToken::new(), CancellationToken::new());
+        Self { id, access: Mutex::new(Some(access)), deadline, cancelled, closed, home, span }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -64,16 +66,24 @@ impl HostTask {
 
     /// Takes everything away from the plugin: the node may be locked by somebody else from now on.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.cancel();
         self.cancelled.cancel();
+        let access = self.access.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(access);
     }
 
-    fn check_open(&self) -> Result<(), DriverError> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err(DriverError::new(ErrorKind::TaskClosed, "the call this task belongs to has ended"));
-        }
-        Ok(())
+    /// Whether the call has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
+
+    fn access(&self) -> Result<Arc<dyn NodeAccess>, DriverError> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(task_closed)
+    }
+}
+
+fn task_closed() -> DriverError {
+    DriverError::new(ErrorKind::TaskClosed, "the call this task belongs to has ended")
 }
 
 /// The task as the boundary hands it over; clones share it.
@@ -85,7 +95,7 @@ impl Task for SharedTask {
     }
 
     fn snapshot(&self) -> Bytes {
-        let snapshot = self.0.check_open().ok().and_then(|()| contain(|| self.0.access.snapshot()));
+        let snapshot = self.0.access().ok().and_then(|access| contain(|| access.snapshot()));
         RVec::from(snapshot.unwrap_or_default())
     }
 
@@ -108,14 +118,21 @@ impl Task for SharedTask {
     }
 
     fn call(&self, method: RStr<'_>, args: Bytes) -> CallFuture {
-        let answer = self.0.check_open().and_then(|()| {
+        let answer = self.0.access().and_then(|access| {
             let (method, arguments) = (method.as_str().to_owned(), args.into_vec());
-            contain(|| self.0.access.call(method, arguments)).ok_or_else(host_panicked)
+            contain(|| access.call(method, arguments)).ok_or_else(host_panicked)
         });
         match answer {
             Err(error) => BFuture::ready(to_reply(Err(error))),
             Ok(future) => {
-                let job = Aborting(self.0.home.spawn(future));
+                let closed = self.0.closed.clone();
+                let job = Aborting(self.0.home.spawn(async move {
+                    tokio::select! {
+                        biased;
+                        () = closed.cancelled() => Err(task_closed()),
+                        answer = future => answer,
+                    }
+                }));
                 BFuture::new(async move { to_reply(job.answer().await) })
             }
         }

@@ -158,7 +158,7 @@ fn with_limits(
     timeout: Option<Duration>,
 ) -> Result<PowerClient<crate::dispatch::DriverCaller>, ConductorError> {
     let wait = timeout_of(task, timeout).unwrap_or_default();
-    let limit = wait * 2 + task.shared().call_timeout();
+    let limit = wait.saturating_mul(2).saturating_add(task.shared().call_timeout());
     let power = task.power()?;
     Ok(PowerClient(power.0.with_timeout(limit)))
 }

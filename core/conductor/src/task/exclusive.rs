@@ -1,7 +1,7 @@
 //! Tasks that hold the lock.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use farrier_model::node::{Node, NodeId};
 use farrier_model::port::Port;
@@ -19,6 +19,10 @@ use super::{Acquire, Core, RequestContext, Shared, SharedTask};
 use crate::error::ConductorError;
 use crate::lock::{self, GateGuard};
 use crate::registry::Driver;
+
+/// Pauses between attempts to release a lock while the database does not answer.
+const RELEASE_PAUSE_MIN: Duration = Duration::from_millis(100);
+const RELEASE_PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// A node held by this conductor for one purpose.
 ///
@@ -78,20 +82,57 @@ impl Drop for HeldLock {
     }
 }
 
+/// Gives the lock back. A database that cannot do it now is asked again in the background until it can.
 async fn release(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     node: NodeId,
     uuid: Uuid,
     since: Instant,
     gate: Option<GateGuard>,
 ) -> Result<(), ConductorError> {
     let released = shared.store.node_release(node, &shared.host).await;
-    drop(gate);
     debug!(node = %uuid, elapsed_ms = %since.elapsed().as_millis(), "node was locked");
     match released {
         // The node was deleted under the lock: nothing is left to release.
         Ok(()) | Err(StoreError::NodeNotFound { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) if is_decided(&error) => Err(error.into()),
+        Err(error) => {
+            error!(node = %uuid, %error, "a lock could not be released, trying again");
+            let shared_for_job = Arc::clone(shared);
+            shared.workers.spawn_cleanup(async move {
+                release_until_decided(&shared_for_job, node, uuid).await;
+                drop(gate);
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Whether trying again can not change the answer.
+fn is_decided(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::NodeNotFound { .. }
+            | StoreError::NodeLocked { .. }
+            | StoreError::NodeNotLocked { .. }
+            | StoreError::ShuttingDown { .. }
+    )
+}
+
+async fn release_until_decided(shared: &Shared, node: NodeId, uuid: Uuid) {
+    let mut pause = RELEASE_PAUSE_MIN;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shared.workers.stopping().cancelled() => return,
+        }
+        match shared.store.node_release(node, &shared.host).await {
+            Err(error) if !is_decided(&error) => pause = (pause * 2).min(RELEASE_PAUSE_MAX),
+            Ok(()) | Err(_) => {
+                debug!(node = %uuid, "a lock is released at last");
+                return;
+            }
+        }
     }
 }
 

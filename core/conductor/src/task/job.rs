@@ -62,7 +62,7 @@ pub enum JobError {
 /// Runs `job` with `task`; records its failure and gives the lock back.
 pub(super) async fn run_job(mut task: ExclusiveTask, job: Job) {
     let name = job.name;
-    let ended = AssertUnwindSafe((job.run)(&mut task)).catch_unwind().await;
+    let ended = AssertUnwindSafe(async { (job.run)(&mut task).await }).catch_unwind().await;
     let result = ended.unwrap_or_else(|payload| Err(JobError::Panicked(panic_text(&*payload))));
     if let Err(failure) = &result {
         record_failure(&mut task, name, failure).await;
@@ -76,10 +76,16 @@ pub(super) async fn run_job(mut task: ExclusiveTask, job: Job) {
 async fn record_failure(task: &mut ExclusiveTask, name: &str, failure: &JobError) {
     let text = Chain(failure).to_string();
     warn!(node = %task.node().uuid, job = name, error = text, "a job failed");
-    if task.is_released() || task.node().last_error.is_some() {
+    let recorded = task.core().stored.last_error.is_some() && task.core().stored.target_power_state.is_none();
+    if task.is_released() || recorded {
         return;
     }
-    task.node_mut().last_error = Some(format!("Async execution of {name} failed with error: {text}"));
+    // Whatever the job was changing, it is not changing it any more.
+    task.node_mut().target_power_state = None;
+    let node = task.node_mut();
+    if node.last_error.is_none() {
+        node.last_error = Some(format!("Async execution of {name} failed with error: {text}"));
+    }
     match task.save().await {
         Ok(()) => {}
         Err(error) if error.is_node_not_found() => {}

@@ -46,7 +46,15 @@ fn serve() -> io::Result<()> {
     let request: Request = serde_json::from_str(&line)?;
     rustix::stdio::dup2_stdout(io::stderr().as_fd())?;
     limit();
-    let watch = std::thread::Builder::new().name("watch".to_owned()).spawn(move || end_with(lines))?;
+    let (ready, started) = std::sync::mpsc::channel();
+    let watch = std::thread::Builder::new().name("watch".to_owned()).spawn(move || {
+        // The receiver waits.
+        ready.send(()).unwrap_or_default();
+        end_with(lines);
+    })?;
+    // A thread that starts needs the loader's lock for its thread-locals, which a library that hangs in its
+    // constructor never gives back.
+    started.recv().map_err(io::Error::other)?;
     say(&socket, &Answer::Begins)?;
     let loaded = load(request);
     let answer = match &loaded {

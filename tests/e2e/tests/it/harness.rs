@@ -66,6 +66,16 @@ impl Daemon {
         self.farrierd = Farrierd::start(&self.settings).unwrap_or_else(|error| panic!("{error}"));
     }
 
+    /// Starts another one on the same configuration and waits until it ends; on another port if one is given.
+    pub(crate) fn start_again(&self, port: Option<u16>) -> Output {
+        let mut command = Command::new(program("farrierd"));
+        command.arg("--config").arg(self.farrierd.config());
+        if let Some(port) = port {
+            command.env("FARRIER_API__PORT", port.to_string());
+        }
+        command.output().unwrap()
+    }
+
     /// Stops it in good order, and starts it again on the same database and port.
     pub(crate) fn restart(&mut self) {
         let status = self.farrierd.stop().unwrap();

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 
+use farrier_sim::port::free_port;
 use farrier_sim::postgres::Postgres;
 use farrier_sim::wait::wait_for;
 use serde_json::{Value, json};
@@ -104,6 +105,42 @@ fn a_killed_conductor_leaves_no_lock_and_no_pending_action() {
     let node = daemon.get(&format!("/v1/nodes/{node}")).json();
     assert_eq!((&node["reservation"], &node["target_power_state"]), (&Value::Null, &Value::Null));
     assert!(node["last_error"].as_str().unwrap().contains("aborted"), "{node}");
+}
+
+#[test]
+fn a_second_daemon_by_mistake_takes_nothing_from_the_first() {
+    let mut daemon =
+        Daemon::start_with(|settings| settings.tables = "[fake]\npower_delay = \"600\"\n".to_owned());
+    let node = daemon.enroll("n1", "fake-hardware", &json!({}));
+    let asked =
+        daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &json!({"target": "rebooting"}));
+    assert_eq!(asked.status, 202);
+    daemon.wait_for_node(&node, "the action runs", |node| node["target_power_state"] == "power on");
+
+    let same_port = daemon.start_again(None);
+    let other_port = daemon.start_again(Some(free_port().unwrap()));
+
+    assert!(!same_port.status.success());
+    assert!(!other_port.status.success());
+    let error = String::from_utf8_lossy(&other_port.stderr);
+    assert!(error.contains("in use by another farrierd"), "{error}");
+    let node = daemon.get(&format!("/v1/nodes/{node}")).json();
+    assert_eq!((node["reservation"].is_null(), &node["target_power_state"]), (false, &json!("power on")));
+    assert_eq!(daemon.get("/v1/drivers").json()["drivers"].as_array().unwrap().len(), 3);
+    daemon.farrierd().process().signal(rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn an_endless_timeout_is_refused_by_name() {
+    let daemon = Daemon::start();
+    let node = daemon.enroll("n1", "fake-hardware", &json!({}));
+
+    let body = json!({"target": "power off", "timeout": i64::MAX});
+    let refused = daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &body);
+
+    assert_eq!(refused.status, 400, "{}", refused.json());
+    assert!(refused.json().to_string().to_lowercase().contains("timeout"), "{}", refused.json());
+    assert_eq!(daemon.power(&node, "power off")["power_state"], "power off");
 }
 
 #[test]

@@ -20,10 +20,13 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/nodes/{ident}/management/boot_device/supported", get(supported))
 }
 
+/// Runs to its end without its client: the lock must not go while the BMC is still being asked.
 async fn show(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let name = call.node(&ident)?;
-    let current = state.conductor.boot_device(call.context, &name).await?;
+    let conductor = state.conductor.clone();
+    let current =
+        to_its_end(&state.conductor, async move { conductor.boot_device(call.context, &name).await }).await?;
     let boot_device = current.boot_device.map(String::from);
     Ok(answer::ok(BootDevice { boot_device, persistent: current.persistent }))
 }
@@ -46,8 +49,9 @@ async fn set(
     call.allow_no_arguments()?;
     let BootDeviceRequest { boot_device, persistent } = BootDeviceRequest::parse(&body)?;
     let name = call.node(&ident)?;
-    to_its_end(async move {
-        state.conductor.set_boot_device(call.context, &name, boot_device.into(), persistent).await
+    let conductor = state.conductor.clone();
+    to_its_end(&state.conductor, async move {
+        conductor.set_boot_device(call.context, &name, boot_device.into(), persistent).await
     })
     .await?;
     Ok(answer::no_content())

@@ -51,9 +51,10 @@ async fn power(
         return Err(fault.into());
     };
     let timeout = request.timeout.map(Duration::from_secs);
-    to_its_end(
-        async move { state.conductor.change_power(call.context, &name, requested(target), timeout).await },
-    )
+    let conductor = state.conductor.clone();
+    to_its_end(&state.conductor, async move {
+        conductor.change_power(call.context, &name, requested(target), timeout).await
+    })
     .await?;
     Ok(answer::accepted_at(&location))
 }
