@@ -161,7 +161,7 @@ pub struct Arguments(Map<String, Value>);
 
 impl Arguments {
     fn new(bytes: &[u8]) -> Result<Self> {
-        if bytes.is_empty() {
+        if matches!(bytes, b"" | b"{}") {
             return Ok(Self(Map::new()));
         }
         decode(bytes).map(Self)

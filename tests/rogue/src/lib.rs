@@ -4,8 +4,8 @@
 //! in memory. What it does wrong is asked for
 //!
 //! - when it is loaded and started: by the environment variable `FARRIER_ROGUE` or, from the start on, by its
-//!   option `rogue_start`, which wins; see [`Loading`];
-//! - in a call: by `rogue_mode` in the node's `driver_info`; see [`Calling`].
+//!   option `rogue_start`, which wins; see `Loading`;
+//! - in a call: by `rogue_mode` in the node's `driver_info`; see `Calling`.
 //!
 //! Unlike any other plugin it has unsafe code: a library's constructors are no Rust.
 
