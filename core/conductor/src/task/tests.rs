@@ -438,3 +438,55 @@ async fn a_start_clears_what_an_earlier_run_left() {
     assert_eq!((stored.reservation, stored.target_power_state), (None, None));
     assert!(stored.last_error.unwrap().contains("aborted"));
 }
+
+#[tokio::test]
+async fn a_panicking_power_job_leaves_nothing_on_its_way() {
+    let fixture = Fixture::new(quick()).await;
+    let node = fixture.node().await;
+    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
+    task.node_mut().target_power_state = Some(PowerState::On);
+    task.save().await.unwrap();
+    task.spawn_after(Job::new("node_power_action", |_| panic!("before its first step")));
+
+    task.finish().await.unwrap();
+
+    let stored = fixture.unlocked(&node).await;
+    assert_eq!(stored.target_power_state, None);
+    assert!(stored.last_error.unwrap().contains("before its first step"));
+}
+
+#[tokio::test]
+async fn a_driver_sees_no_secret_at_any_depth() {
+    let fixture = Fixture::new(quick()).await;
+    let mut node = Node::new(Uuid::new_v4(), "fake-hardware");
+    node.driver_info.insert("console".to_owned(), serde_json::json!({"password": "canary", "port": 1}));
+    let node = fixture.enrol(node).await;
+    let mut task = fixture.tasks().acquire_shared(&node, Acquire::default()).await.unwrap();
+    let driver = task.driver().unwrap().clone();
+
+    let access = crate::access::TaskAccess::new(
+        Arc::clone(fixture.tasks().shared()),
+        driver,
+        task.node().clone(),
+        false,
+    );
+
+    let snapshot = String::from_utf8(farrier_host::NodeAccess::snapshot(&access)).unwrap();
+    assert!(!snapshot.contains("canary"), "{snapshot}");
+    assert!(snapshot.contains("\"port\":1"), "{snapshot}");
+    assert_eq!(task.ports().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn no_job_starts_once_the_conductor_stops() {
+    let fixture = Fixture::new(quick()).await;
+    let node = fixture.node().await;
+    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
+    task.spawn_after(Job::new("late", |_| Box::pin(async { Ok(()) })));
+    fixture.tasks().shared().workers.stop(Duration::ZERO).await;
+
+    let refused = task.finish().await;
+
+    assert!(matches!(refused, Err(ConductorError::NoFreeConductorWorker { .. })), "{refused:?}");
+    assert_eq!(fixture.stored(&node).await.reservation, None);
+}
