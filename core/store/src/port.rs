@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::error::{DuplicateField, RecordKind, StoreError};
 use crate::page::Page;
-use crate::record::{Assignment, Record, SortKind, all, changes, insert, one, select, update};
+use crate::record::{Assignment, Record, SortKind, changes, select};
 use crate::statement::{Row, Statement, Value};
-use crate::store::{Store, now};
+use crate::store::Store;
 
 use SortKind::{Integer, Text};
 
@@ -32,19 +32,12 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn port_get(&self, uuid: Uuid) -> Result<Port, StoreError> {
-        let mut statement = select::<Port>("port_get");
-        statement.push(" WHERE uuid = ");
-        statement.push_bind(uuid);
-        one(&self.pools().read(statement).await?, uuid)
+        self.record_get("port_get", uuid).await
     }
 
     /// The ports of a node, oldest first.
     pub async fn ports_by_node(&self, node: NodeId) -> Result<Vec<Port>, StoreError> {
-        let mut statement = select::<Port>("ports_by_node");
-        statement.push(" WHERE node_id = ");
-        statement.push_bind(node);
-        statement.push(" ORDER BY id");
-        all(&self.pools().read(statement).await?)
+        self.records_by_node("ports_by_node", node).await
     }
 
     /// The ports that `filter` lets through.
@@ -66,12 +59,8 @@ impl Store {
     /// [`Duplicate`](StoreError::Duplicate) by UUID or MAC address,
     /// [`NodeNotFound`](StoreError::NodeNotFound), and [`NotFound`](StoreError::NotFound) for the port group.
     pub async fn port_create(&self, port: &Port) -> Result<Port, StoreError> {
-        const OPERATION: &str = "port_create";
-        let mut assignments = port.values();
-        assignments.push(("uuid", port.uuid.into()));
-        assignments.push(("created_at", Value::time(now())));
-        match self.pools().write(insert::<Port>(OPERATION, assignments)).await {
-            Ok(rows) => one(&rows, port.uuid),
+        match self.record_create("port_create", port.uuid, port).await {
+            Ok(created) => Ok(created),
             Err(error) => Err(self.port_refused(port, None, error).await),
         }
     }
@@ -82,18 +71,12 @@ impl Store {
     ///
     /// Those of [`Store::port_create`], and [`NotFound`](StoreError::NotFound) for the port itself.
     pub async fn port_update(&self, before: &Port, after: &Port) -> Result<Port, StoreError> {
-        let mut assignments = changes(before, after);
+        let assignments = changes(before, after);
         if assignments.is_empty() {
             return self.port_get(before.uuid).await;
         }
-        assignments.push(("updated_at", Value::time(now())));
-        let mut statement = update::<Port>("port_update", assignments);
-        statement.push(" WHERE id = ");
-        statement.push_bind(before.id);
-        statement.push(" RETURNING ");
-        statement.push(Port::COLUMNS);
-        match self.pools().write(statement).await {
-            Ok(rows) => one(&rows, before.uuid),
+        match self.record_update("port_update", before.id, before.uuid, assignments).await {
+            Ok(written) => Ok(written),
             Err(error) => Err(self.port_refused(after, Some(before.id), error).await),
         }
     }
@@ -104,9 +87,7 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn port_destroy(&self, uuid: Uuid) -> Result<(), StoreError> {
-        let sql = "DELETE FROM ports WHERE uuid = $1 RETURNING id";
-        let rows = self.pools().write(Statement::new("port_destroy", sql).bind(uuid)).await?;
-        rows.first().map(drop).ok_or_else(|| Port::not_found(uuid.to_string()))
+        self.record_destroy::<Port>("port_destroy", uuid).await
     }
 
     /// Finds out why the database refused `port`.

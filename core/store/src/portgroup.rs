@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::error::{DuplicateField, RecordKind, StoreError};
 use crate::page::Page;
-use crate::record::{Assignment, Record, SortKind, all, changes, insert, one, select, update};
+use crate::record::{Assignment, Record, SortKind, changes, one, select};
 use crate::statement::{Row, Statement, Value};
-use crate::store::{Store, now};
+use crate::store::Store;
 
 use SortKind::{Integer, Text};
 
@@ -30,10 +30,7 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn portgroup_get(&self, uuid: Uuid) -> Result<Portgroup, StoreError> {
-        let mut statement = select::<Portgroup>("portgroup_get");
-        statement.push(" WHERE uuid = ");
-        statement.push_bind(uuid);
-        one(&self.pools().read(statement).await?, uuid)
+        self.record_get("portgroup_get", uuid).await
     }
 
     /// The port group with this name.
@@ -50,11 +47,7 @@ impl Store {
 
     /// The port groups of a node, oldest first.
     pub async fn portgroups_by_node(&self, node: NodeId) -> Result<Vec<Portgroup>, StoreError> {
-        let mut statement = select::<Portgroup>("portgroups_by_node");
-        statement.push(" WHERE node_id = ");
-        statement.push_bind(node);
-        statement.push(" ORDER BY id");
-        all(&self.pools().read(statement).await?)
+        self.records_by_node("portgroups_by_node", node).await
     }
 
     /// The port groups that `filter` lets through.
@@ -80,11 +73,8 @@ impl Store {
     /// [`Duplicate`](StoreError::Duplicate) by UUID, name or MAC address, and
     /// [`NodeNotFound`](StoreError::NodeNotFound).
     pub async fn portgroup_create(&self, portgroup: &Portgroup) -> Result<Portgroup, StoreError> {
-        let mut assignments = portgroup.values();
-        assignments.push(("uuid", portgroup.uuid.into()));
-        assignments.push(("created_at", Value::time(now())));
-        match self.pools().write(insert::<Portgroup>("portgroup_create", assignments)).await {
-            Ok(rows) => one(&rows, portgroup.uuid),
+        match self.record_create("portgroup_create", portgroup.uuid, portgroup).await {
+            Ok(created) => Ok(created),
             Err(error) => Err(self.portgroup_refused(portgroup, None, error).await),
         }
     }
@@ -99,18 +89,12 @@ impl Store {
         before: &Portgroup,
         after: &Portgroup,
     ) -> Result<Portgroup, StoreError> {
-        let mut assignments = changes(before, after);
+        let assignments = changes(before, after);
         if assignments.is_empty() {
             return self.portgroup_get(before.uuid).await;
         }
-        assignments.push(("updated_at", Value::time(now())));
-        let mut statement = update::<Portgroup>("portgroup_update", assignments);
-        statement.push(" WHERE id = ");
-        statement.push_bind(before.id);
-        statement.push(" RETURNING ");
-        statement.push(Portgroup::COLUMNS);
-        match self.pools().write(statement).await {
-            Ok(rows) => one(&rows, before.uuid),
+        match self.record_update("portgroup_update", before.id, before.uuid, assignments).await {
+            Ok(written) => Ok(written),
             Err(error) => Err(self.portgroup_refused(after, Some(before.id), error).await),
         }
     }
@@ -121,13 +105,11 @@ impl Store {
     ///
     /// [`PortgroupNotEmpty`](StoreError::PortgroupNotEmpty), [`NotFound`](StoreError::NotFound).
     pub async fn portgroup_destroy(&self, uuid: Uuid) -> Result<(), StoreError> {
-        let sql = "DELETE FROM portgroups WHERE uuid = $1 RETURNING id";
-        match self.pools().write(Statement::new("portgroup_destroy", sql).bind(uuid)).await {
-            Ok(rows) => rows.first().map(drop).ok_or_else(|| Portgroup::not_found(uuid.to_string())),
+        match self.record_destroy::<Portgroup>("portgroup_destroy", uuid).await {
             Err(error) if error.is_foreign_key_violation() => {
                 Err(StoreError::PortgroupNotEmpty { portgroup: uuid })
             }
-            Err(error) => Err(error),
+            destroyed => destroyed,
         }
     }
 

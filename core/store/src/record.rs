@@ -1,7 +1,11 @@
 //! Records as rows: what all of them share.
 
+use farrier_model::node::NodeId;
+use uuid::Uuid;
+
 use crate::error::{RecordKind, StoreError};
 use crate::statement::{Row, Statement, Value};
+use crate::store::{Store, now};
 
 /// A column and what is to be written to it.
 pub(crate) type Assignment = (&'static str, Value);
@@ -82,4 +86,73 @@ pub(crate) fn update<R: Record>(operation: &'static str, assignments: Vec<Assign
 pub(crate) fn changes<R: Record>(before: &R, after: &R) -> Vec<Assignment> {
     let pairs = before.values().into_iter().zip(after.values());
     pairs.filter(|(before, after)| before != after).map(|(_, after)| after).collect()
+}
+
+/// What is done to every record that belongs to a node and has a UUID.
+impl Store {
+    /// The record with this UUID.
+    pub(crate) async fn record_get<R: Record>(
+        &self,
+        operation: &'static str,
+        uuid: Uuid,
+    ) -> Result<R, StoreError> {
+        let mut statement = select::<R>(operation);
+        statement.push(" WHERE uuid = ");
+        statement.push_bind(uuid);
+        one(&self.pools().read(statement).await?, uuid)
+    }
+
+    /// The records of a node, oldest first.
+    pub(crate) async fn records_by_node<R: Record>(
+        &self,
+        operation: &'static str,
+        node: NodeId,
+    ) -> Result<Vec<R>, StoreError> {
+        let mut statement = select::<R>(operation);
+        statement.push(" WHERE node_id = ");
+        statement.push_bind(node);
+        statement.push(" ORDER BY id");
+        all(&self.pools().read(statement).await?)
+    }
+
+    /// Writes a new record, and returns it as it is stored.
+    pub(crate) async fn record_create<R: Record>(
+        &self,
+        operation: &'static str,
+        uuid: Uuid,
+        record: &R,
+    ) -> Result<R, StoreError> {
+        let mut assignments = record.values();
+        assignments.push(("uuid", uuid.into()));
+        assignments.push(("created_at", Value::time(now())));
+        one(&self.pools().write(insert::<R>(operation, assignments)).await?, uuid)
+    }
+
+    /// Writes `assignments`, which are not empty, stamps `updated_at`, and returns the record as it is stored.
+    pub(crate) async fn record_update<R: Record>(
+        &self,
+        operation: &'static str,
+        id: i64,
+        uuid: Uuid,
+        mut assignments: Vec<Assignment>,
+    ) -> Result<R, StoreError> {
+        assignments.push(("updated_at", Value::time(now())));
+        let mut statement = update::<R>(operation, assignments);
+        statement.push(" WHERE id = ");
+        statement.push_bind(id);
+        statement.push(" RETURNING ");
+        statement.push(R::COLUMNS);
+        one(&self.pools().write(statement).await?, uuid)
+    }
+
+    /// Deletes the record with this UUID.
+    pub(crate) async fn record_destroy<R: Record>(
+        &self,
+        operation: &'static str,
+        uuid: Uuid,
+    ) -> Result<(), StoreError> {
+        let sql = format!("DELETE FROM {} WHERE uuid = $1 RETURNING id", R::TABLE);
+        let rows = self.pools().write(Statement::new(operation, sql).bind(uuid)).await?;
+        rows.first().map(drop).ok_or_else(|| R::not_found(uuid.to_string()))
+    }
 }

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::VolumeFilter;
 use crate::error::{DuplicateField, RecordKind, StoreError};
 use crate::page::Page;
-use crate::record::{Assignment, Record, SortKind, all, changes, insert, one, select, update};
+use crate::record::{Assignment, Record, SortKind, changes, select};
 use crate::statement::{Row, Statement, Value};
-use crate::store::{Store, now};
+use crate::store::Store;
 
 use SortKind::{Integer, Text};
 
@@ -20,19 +20,12 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn volume_connector_get(&self, uuid: Uuid) -> Result<VolumeConnector, StoreError> {
-        let mut statement = select::<VolumeConnector>("volume_connector_get");
-        statement.push(" WHERE uuid = ");
-        statement.push_bind(uuid);
-        one(&self.pools().read(statement).await?, uuid)
+        self.record_get("volume_connector_get", uuid).await
     }
 
     /// The volume connectors of a node, oldest first.
     pub async fn volume_connectors_by_node(&self, node: NodeId) -> Result<Vec<VolumeConnector>, StoreError> {
-        let mut statement = select::<VolumeConnector>("volume_connectors_by_node");
-        statement.push(" WHERE node_id = ");
-        statement.push_bind(node);
-        statement.push(" ORDER BY id");
-        all(&self.pools().read(statement).await?)
+        self.records_by_node("volume_connectors_by_node", node).await
     }
 
     /// The volume connectors that `filter` lets through.
@@ -61,11 +54,8 @@ impl Store {
         &self,
         connector: &VolumeConnector,
     ) -> Result<VolumeConnector, StoreError> {
-        let mut assignments = connector.values();
-        assignments.push(("uuid", connector.uuid.into()));
-        assignments.push(("created_at", Value::time(now())));
-        match self.pools().write(insert::<VolumeConnector>("volume_connector_create", assignments)).await {
-            Ok(rows) => one(&rows, connector.uuid),
+        match self.record_create("volume_connector_create", connector.uuid, connector).await {
+            Ok(created) => Ok(created),
             Err(error) => Err(self.volume_connector_refused(connector, None, error).await),
         }
     }
@@ -81,18 +71,12 @@ impl Store {
         before: &VolumeConnector,
         after: &VolumeConnector,
     ) -> Result<VolumeConnector, StoreError> {
-        let mut assignments = changes(before, after);
+        let assignments = changes(before, after);
         if assignments.is_empty() {
             return self.volume_connector_get(before.uuid).await;
         }
-        assignments.push(("updated_at", Value::time(now())));
-        let mut statement = update::<VolumeConnector>("volume_connector_update", assignments);
-        statement.push(" WHERE id = ");
-        statement.push_bind(before.id);
-        statement.push(" RETURNING ");
-        statement.push(VolumeConnector::COLUMNS);
-        match self.pools().write(statement).await {
-            Ok(rows) => one(&rows, before.uuid),
+        match self.record_update("volume_connector_update", before.id, before.uuid, assignments).await {
+            Ok(written) => Ok(written),
             Err(error) => Err(self.volume_connector_refused(after, Some(before.id), error).await),
         }
     }
@@ -103,9 +87,7 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn volume_connector_destroy(&self, uuid: Uuid) -> Result<(), StoreError> {
-        let sql = "DELETE FROM volume_connectors WHERE uuid = $1 RETURNING id";
-        let rows = self.pools().write(Statement::new("volume_connector_destroy", sql).bind(uuid)).await?;
-        rows.first().map(drop).ok_or_else(|| VolumeConnector::not_found(uuid.to_string()))
+        self.record_destroy::<VolumeConnector>("volume_connector_destroy", uuid).await
     }
 
     /// Finds out why the database refused `connector`.

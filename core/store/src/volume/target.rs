@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::VolumeFilter;
 use crate::error::{DuplicateField, RecordKind, StoreError};
 use crate::page::Page;
-use crate::record::{Assignment, Record, SortKind, all, changes, insert, one, select, update};
+use crate::record::{Assignment, Record, SortKind, changes, select};
 use crate::statement::{Row, Statement, Value};
-use crate::store::{Store, now};
+use crate::store::Store;
 
 use SortKind::{Integer, Text};
 
@@ -20,19 +20,12 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn volume_target_get(&self, uuid: Uuid) -> Result<VolumeTarget, StoreError> {
-        let mut statement = select::<VolumeTarget>("volume_target_get");
-        statement.push(" WHERE uuid = ");
-        statement.push_bind(uuid);
-        one(&self.pools().read(statement).await?, uuid)
+        self.record_get("volume_target_get", uuid).await
     }
 
     /// The volume targets of a node, oldest first.
     pub async fn volume_targets_by_node(&self, node: NodeId) -> Result<Vec<VolumeTarget>, StoreError> {
-        let mut statement = select::<VolumeTarget>("volume_targets_by_node");
-        statement.push(" WHERE node_id = ");
-        statement.push_bind(node);
-        statement.push(" ORDER BY id");
-        all(&self.pools().read(statement).await?)
+        self.records_by_node("volume_targets_by_node", node).await
     }
 
     /// The volume targets that `filter` lets through.
@@ -58,11 +51,8 @@ impl Store {
     /// [`Duplicate`](StoreError::Duplicate) by UUID or by boot index on its node, and
     /// [`NodeNotFound`](StoreError::NodeNotFound).
     pub async fn volume_target_create(&self, target: &VolumeTarget) -> Result<VolumeTarget, StoreError> {
-        let mut assignments = target.values();
-        assignments.push(("uuid", target.uuid.into()));
-        assignments.push(("created_at", Value::time(now())));
-        match self.pools().write(insert::<VolumeTarget>("volume_target_create", assignments)).await {
-            Ok(rows) => one(&rows, target.uuid),
+        match self.record_create("volume_target_create", target.uuid, target).await {
+            Ok(created) => Ok(created),
             Err(error) => Err(self.volume_target_refused(target, None, error).await),
         }
     }
@@ -78,18 +68,12 @@ impl Store {
         before: &VolumeTarget,
         after: &VolumeTarget,
     ) -> Result<VolumeTarget, StoreError> {
-        let mut assignments = changes(before, after);
+        let assignments = changes(before, after);
         if assignments.is_empty() {
             return self.volume_target_get(before.uuid).await;
         }
-        assignments.push(("updated_at", Value::time(now())));
-        let mut statement = update::<VolumeTarget>("volume_target_update", assignments);
-        statement.push(" WHERE id = ");
-        statement.push_bind(before.id);
-        statement.push(" RETURNING ");
-        statement.push(VolumeTarget::COLUMNS);
-        match self.pools().write(statement).await {
-            Ok(rows) => one(&rows, before.uuid),
+        match self.record_update("volume_target_update", before.id, before.uuid, assignments).await {
+            Ok(written) => Ok(written),
             Err(error) => Err(self.volume_target_refused(after, Some(before.id), error).await),
         }
     }
@@ -100,9 +84,7 @@ impl Store {
     ///
     /// [`NotFound`](StoreError::NotFound).
     pub async fn volume_target_destroy(&self, uuid: Uuid) -> Result<(), StoreError> {
-        let sql = "DELETE FROM volume_targets WHERE uuid = $1 RETURNING id";
-        let rows = self.pools().write(Statement::new("volume_target_destroy", sql).bind(uuid)).await?;
-        rows.first().map(drop).ok_or_else(|| VolumeTarget::not_found(uuid.to_string()))
+        self.record_destroy::<VolumeTarget>("volume_target_destroy", uuid).await
     }
 
     /// Finds out why the database refused `target`.
