@@ -1,3 +1,6 @@
 //! The product, tested from outside.
 //!
-//! All of it is in `tests/it`: `harness.rs` starts the daemon, the other files ask it things.
+//! The tests are in `tests/it`: `harness.rs` starts the daemon, the other files ask it things. [`rows`] finds the
+//! tests, here and elsewhere, that prove what is promised of the reference.
+
+pub mod rows;

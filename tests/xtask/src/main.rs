@@ -57,8 +57,8 @@ enum Verb {
     Plugins(plugins::Options),
     /// Start one peer of the tests and show how to reach it
     Lab(lab::Options),
-    /// Build the manual and the API documentation
-    Docs,
+    /// Write the generated pages of the manual, build the manual and the API documentation
+    Docs(docs::Options),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +85,6 @@ fn run(verb: Verb) -> Result<(), TaskError> {
         Verb::Check => check::run(&workspace),
         Verb::Plugins(options) => plugins::run(&workspace, &options),
         Verb::Lab(options) => lab::run(&workspace, &options),
-        Verb::Docs => docs::run(&workspace),
+        Verb::Docs(options) => docs::run(&workspace, &options),
     }
 }

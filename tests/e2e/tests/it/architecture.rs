@@ -36,7 +36,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     // what judges all of it
     ("sim",        &[]),
     ("e2e",        &["sim"]),
-    ("xtask",      &["sim"]),
+    ("xtask",      &["e2e", "sim"]),
     // next crate above this line
 ];
 
@@ -66,7 +66,8 @@ struct Member {
     tests_use: BTreeSet<String>,
 }
 
-fn root() -> PathBuf {
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 

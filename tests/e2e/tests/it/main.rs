@@ -14,3 +14,4 @@ mod harness;
 mod locks;
 mod plugins;
 mod power;
+mod rows;
