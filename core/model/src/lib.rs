@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`node`] | a machine under management, and how clients name it |
 //! | [`port`], [`portgroup`], [`volume`] | what belongs to a node |
+//! | [`bios`], [`firmware`] | what was read from a machine |
 //! | [`conductor`] | a process that owns nodes |
 //! | [`history`] | what happened to a node |
 //! | [`provision`] | states, events, verbs, groups of states |
@@ -15,7 +16,9 @@
 //! | [`power`] | power requests and which of them a node allows |
 //! | [`secret`] | which members of a mapping must not be shown |
 
+pub mod bios;
 pub mod conductor;
+pub mod firmware;
 pub mod history;
 pub mod node;
 pub mod port;

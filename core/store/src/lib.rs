@@ -11,10 +11,12 @@
 //!
 //! **Invariant:** no other crate contains SQL, and no error of this crate shows the database library's types.
 
+mod bios;
 mod conductor;
 mod config;
 mod dialect;
 mod error;
+mod firmware;
 mod history;
 mod node;
 mod page;

@@ -202,16 +202,27 @@ impl Store {
     }
 
     async fn words_set(&self, words: &Words, id: NodeId, items: &[String]) -> Result<(), StoreError> {
-        let mut transaction = self.pools().begin(words.operation).await?;
-        let sql = format!("SELECT id FROM nodes WHERE id = $1{}", self.dialect().for_update());
-        let rows = transaction.run(Statement::new(words.operation, sql).bind(id)).await?;
-        if rows.is_empty() {
-            return Err(Node::not_found(id.to_string()));
-        }
+        let mut transaction = self.begin_on_node(words.operation, id).await?;
         let sql = format!("DELETE FROM {} WHERE node_id = $1", words.table);
         transaction.run(Statement::new(words.operation, sql).bind(id)).await?;
         words_insert(&mut transaction, words, id, items).await?;
         transaction.commit().await
+    }
+
+    /// Begins a transaction that is alone in changing what belongs to a node.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeNotFound`](StoreError::NodeNotFound).
+    pub(crate) async fn begin_on_node(
+        &self,
+        operation: &'static str,
+        id: NodeId,
+    ) -> Result<WriteTransaction, StoreError> {
+        let mut transaction = self.pools().begin(operation).await?;
+        let sql = format!("SELECT id FROM nodes WHERE id = $1{}", self.dialect().for_update());
+        let rows = transaction.run(Statement::new(operation, sql).bind(id)).await?;
+        rows.first().map(|_| transaction).ok_or_else(|| Node::not_found(id.to_string()))
     }
 
     /// `node` with its messages cut to what is kept of them.

@@ -18,6 +18,12 @@ const STEPS: &[Step] = &[
         include_str!("../migrations/sqlite/0001_initial.sql"),
         include_str!("../migrations/postgres/0001_initial.sql"),
     ),
+    (
+        2,
+        "BIOS and firmware",
+        include_str!("../migrations/sqlite/0002_bios_firmware.sql"),
+        include_str!("../migrations/postgres/0002_bios_firmware.sql"),
+    ),
     // next migration above this line
 ];
 
