@@ -6,6 +6,7 @@ use std::fmt;
 
 use farrier_model::node::Node;
 use farrier_model::provision::{Event, ProvisionState, UNSTABLE};
+use farrier_sdk::interface::power::PowerState;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 use tracing::debug;
@@ -117,6 +118,49 @@ impl Notifier {
             payload,
         });
     }
+
+    /// Tells that the recorded power state was corrected, from `from_power` to the one of `node`.
+    ///
+    /// To be called after the node was saved with its new state, and only when the state is another one.
+    pub fn power_state_corrected(&self, node: &Node, from_power: Option<PowerState>) {
+        let mut payload = node_payload(node);
+        payload.insert("from_power".to_owned(), json!(from_power.map(PowerState::as_str)));
+        self.publish(Notification {
+            event_type: format!("baremetal.node.power_state_corrected.{}", Status::Success),
+            level: Level::Info,
+            payload,
+        });
+    }
+
+    /// Tells of a console that is switched, restored or stopped; a failure is an error, anything else is not.
+    pub fn console(&self, node: &Node, action: ConsoleAction, status: Status) {
+        self.publish(Notification {
+            event_type: format!("baremetal.node.{action}.{status}"),
+            level: if status == Status::Error { Level::Error } else { Level::Info },
+            payload: node_payload(node),
+        });
+    }
+}
+
+/// What happens to a node's console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConsoleAction {
+    /// Somebody switches it on or off, or its node is deleted.
+    Set,
+    /// It is on again: after the start of a conductor, a takeover, the end of a deployment.
+    Restore,
+    /// It goes with the instance.
+    Stop,
+}
+
+impl fmt::Display for ConsoleAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Set => "console_set",
+            Self::Restore => "console_restore",
+            Self::Stop => "console_stop",
+        })
+    }
 }
 
 /// An event that was processed.
@@ -147,8 +191,8 @@ fn node_payload(node: &Node) -> Map<String, Value> {
         "uuid": node.uuid.to_string(),
         "name": node.name,
         "driver": node.driver,
-        "power_state": node.power_state.map(farrier_sdk::interface::power::PowerState::as_str),
-        "target_power_state": node.target_power_state.map(farrier_sdk::interface::power::PowerState::as_str),
+        "power_state": node.power_state.map(PowerState::as_str),
+        "target_power_state": node.target_power_state.map(PowerState::as_str),
         "provision_state": node.provision_state.as_str(),
         "target_provision_state": node.target_provision_state.map(ProvisionState::as_str),
         "maintenance": node.maintenance,
@@ -162,7 +206,48 @@ fn node_payload(node: &Node) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    #[test]
+    fn a_corrected_power_state_is_told_with_the_one_before() {
+        let notifier = Notifier::default();
+        let mut heard = notifier.subscribe();
+        let mut node = Node::new(Uuid::from_u128(1), "fake-hardware");
+        node.power_state = Some(PowerState::Off);
+
+        notifier.power_state_corrected(&node, Some(PowerState::On));
+
+        let told = heard.try_recv().unwrap();
+        assert_eq!(told.event_type, "baremetal.node.power_state_corrected.success");
+        assert_eq!(
+            (&told.payload["from_power"], &told.payload["power_state"]),
+            (&json!("power on"), &json!("power off"))
+        );
+    }
+
+    #[test]
+    fn a_console_is_told_by_what_happens_to_it() {
+        let notifier = Notifier::default();
+        let mut heard = notifier.subscribe();
+        let node = Node::new(Uuid::from_u128(1), "fake-hardware");
+
+        notifier.console(&node, ConsoleAction::Set, Status::Start);
+        notifier.console(&node, ConsoleAction::Restore, Status::End);
+        notifier.console(&node, ConsoleAction::Stop, Status::Error);
+
+        let told: Vec<_> =
+            std::iter::from_fn(|| heard.try_recv().ok()).map(|n| (n.event_type, n.level)).collect();
+        assert_eq!(
+            told,
+            [
+                ("baremetal.node.console_set.start".to_owned(), Level::Info),
+                ("baremetal.node.console_restore.end".to_owned(), Level::Info),
+                ("baremetal.node.console_stop.error".to_owned(), Level::Error),
+            ]
+        );
+    }
 
     fn classify(event: Event, from: ProvisionState, to: ProvisionState) -> (Status, Level) {
         StateChange { event, previous: from, previous_target: None }.classify(to)
