@@ -1,6 +1,7 @@
 //! What a driver may see and change of its node during a call.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use farrier_host::{CallOptions, NodeAccess};
 use farrier_model::history::HistoryEntry;
@@ -20,9 +21,18 @@ use uuid::Uuid;
 use crate::registry::Driver;
 use crate::task::Shared;
 
+/// How deep calls from driver to driver may go: two that call each other are stopped here.
+const DEPTH_MAX: u8 = 8;
+
 /// One task's node as its drivers see it. Clones share it.
 #[derive(Clone)]
-pub(crate) struct TaskAccess(Arc<State>);
+pub(crate) struct TaskAccess {
+    state: Arc<State>,
+    /// How many drivers stand between the conductor and this call.
+    depth: u8,
+    /// When the call of the conductor that all this is part of must have ended.
+    deadline: Option<Instant>,
+}
 
 struct State {
     shared: Arc<Shared>,
@@ -35,22 +45,31 @@ struct State {
 
 impl std::fmt::Debug for TaskAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TaskAccess").field("exclusive", &self.0.exclusive).finish_non_exhaustive()
+        f.debug_struct("TaskAccess")
+            .field("exclusive", &self.state.exclusive)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
     }
 }
 
 impl TaskAccess {
     pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, exclusive: bool) -> Self {
-        Self(Arc::new(State { shared, driver, exclusive, node: Mutex::new(node), saved: Mutex::new(None) }))
+        let state = State { shared, driver, exclusive, node: Mutex::new(node), saved: Mutex::new(None) };
+        Self { state: Arc::new(state), depth: 0, deadline: None }
+    }
+
+    /// The same for a call that must end within `limit`.
+    pub(crate) fn within(&self, limit: Duration) -> Self {
+        Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
     }
 
     /// What a driver saved of its internal data, once.
     pub(crate) fn take_saved(&self) -> Option<(i64, Fields)> {
-        self.0.saved.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.state.saved.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn node(&self) -> Node {
-        self.0.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn answer(self, method: String, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
@@ -69,7 +88,7 @@ impl TaskAccess {
     }
 
     fn reveal(&self, key: &str) -> Result<Vec<u8>, DriverError> {
-        if !self.0.driver.secret_keys().contains(&key) {
+        if !self.state.driver.secret_keys().contains(&key) {
             return Err(DriverError::invalid_parameter(format!(
                 "`{key}` is not declared secret by this driver"
             )));
@@ -85,12 +104,12 @@ impl TaskAccess {
 
     async fn save(&self, save: Save) -> Result<Vec<u8>, DriverError> {
         let node = self.node();
-        if !self.0.exclusive {
+        if !self.state.exclusive {
             let text =
                 format!("internal data of node {} can not be saved without its exclusive lock", node.uuid);
             return Err(DriverError::new(ErrorKind::Conflict, text));
         }
-        let store = &self.0.shared.store;
+        let store = &self.state.shared.store;
         let saved = store.node_internal_info_save(node.id, save.expect, save.set.clone(), &save.unset).await;
         let revision = saved.map_err(|error| {
             if matches!(error, StoreError::InternalInfoConflict { .. }) {
@@ -98,50 +117,62 @@ impl TaskAccess {
             }
             DriverError::internal("internal data could not be saved").caused_by(&error)
         })?;
-        let mut node = self.0.node.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut node = self.state.node.lock().unwrap_or_else(PoisonError::into_inner);
         for key in &save.unset {
             node.driver_internal_info.remove(key);
         }
         node.driver_internal_info.extend(save.set);
         node.driver_internal_info_revision = revision;
-        *self.0.saved.lock().unwrap_or_else(PoisonError::into_inner) =
+        *self.state.saved.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((revision, node.driver_internal_info.clone()));
         encode(&json!({"revision": revision}))
     }
 
     async fn refresh(&self) -> Result<Vec<u8>, DriverError> {
         let id = self.node().id;
-        let node = self.0.shared.store.node_get(id).await;
+        let node = self.state.shared.store.node_get(id).await;
         let node =
             node.map_err(|error| DriverError::internal("the node could not be read").caused_by(&error))?;
-        let snapshot = encode(&snapshot(&node, &self.0.driver, &self.0.shared.registry.secret_keys()))?;
-        *self.0.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
+        let snapshot =
+            encode(&snapshot(&node, &self.state.driver, &self.state.shared.registry.secret_keys()))?;
+        *self.state.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
         Ok(snapshot)
     }
 
     async fn event(&self, message: &str) -> Result<Vec<u8>, DriverError> {
         let node = self.node();
-        let entry = HistoryEntry::new(Uuid::new_v4(), node.id, &self.0.shared.host, message);
-        let created = self.0.shared.store.history_create(&entry).await;
+        let entry = HistoryEntry::new(Uuid::new_v4(), node.id, &self.state.shared.host, message);
+        let created = self.state.shared.store.history_create(&entry).await;
         created
             .map_err(|error| DriverError::internal("the history could not be written").caused_by(&error))?;
         encode(&())
     }
 
-    /// `power.set_power_state`: another slot of the same node, under the same task.
+    /// `power.set_power_state`: another slot of the same node, under the same task, in what is left of the time.
     async fn sibling(&self, method: &str, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
         let unknown = || DriverError::unsupported(format!("this host has no task method `{method}`"));
         let (kind, name) = method.split_once('.').ok_or_else(unknown)?;
         let kind: InterfaceType = kind.parse().map_err(|_| unknown())?;
-        let options = CallOptions { timeout: Some(self.0.shared.call_timeout()), ..CallOptions::default() };
-        self.0.driver.interface(kind).call(name, arguments, Arc::new(self.clone()), &options).await
+        if DEPTH_MAX <= self.depth {
+            let text = format!(
+                "`{method}` was not called: drivers of node {} call each other more than {DEPTH_MAX} deep",
+                self.node().uuid
+            );
+            return Err(DriverError::new(ErrorKind::Internal, text));
+        }
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = left.unwrap_or_else(|| self.state.shared.call_timeout());
+        let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
+        let inner = Self { depth: self.depth + 1, ..self.clone() };
+        self.state.driver.interface(kind).call(name, arguments, Arc::new(inner), &options).await
     }
 }
 
 impl NodeAccess for TaskAccess {
     fn snapshot(&self) -> Vec<u8> {
-        let node = self.0.node.lock().unwrap_or_else(PoisonError::into_inner);
-        encode(&snapshot(&node, &self.0.driver, &self.0.shared.registry.secret_keys())).unwrap_or_default()
+        let node = self.state.node.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&snapshot(&node, &self.state.driver, &self.state.shared.registry.secret_keys()))
+            .unwrap_or_default()
     }
 
     fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>> {
@@ -211,3 +242,6 @@ struct Progress {
 struct Message {
     message: String,
 }
+
+#[cfg(test)]
+mod tests;

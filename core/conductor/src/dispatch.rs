@@ -57,7 +57,7 @@ impl Caller for DriverCaller {
             method,
         );
         let options = CallOptions { timeout: Some(self.timeout), span, ..CallOptions::default() };
-        self.interface.call(method, arguments, Arc::new(self.access.clone()), &options).await
+        self.interface.call(method, arguments, Arc::new(self.access.within(self.timeout)), &options).await
     }
 }
 
