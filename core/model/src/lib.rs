@@ -11,6 +11,7 @@
 //! | [`bios`], [`firmware`] | what was read from a machine |
 //! | [`conductor`] | a process that owns nodes |
 //! | [`history`] | what happened to a node |
+//! | [`inventory`] | what an inspection found |
 //! | [`provision`] | states, events, verbs, groups of states |
 //! | [`provision::machine`] | which event leads where |
 //! | [`power`] | power requests and which of them a node allows |
@@ -20,6 +21,7 @@ pub mod bios;
 pub mod conductor;
 pub mod firmware;
 pub mod history;
+pub mod inventory;
 pub mod node;
 pub mod port;
 pub mod portgroup;

@@ -234,6 +234,8 @@ pub enum RecordKind {
     Conductor,
     /// A history entry.
     HistoryEntry,
+    /// What an inspection found.
+    Inventory,
 }
 
 impl fmt::Display for RecordKind {
@@ -246,6 +248,7 @@ impl fmt::Display for RecordKind {
             Self::VolumeTarget => "volume target",
             Self::Conductor => "conductor",
             Self::HistoryEntry => "history entry",
+            Self::Inventory => "inventory",
         })
     }
 }

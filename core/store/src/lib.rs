@@ -18,6 +18,7 @@ mod dialect;
 mod error;
 mod firmware;
 mod history;
+mod inventory;
 mod node;
 mod page;
 mod pool;

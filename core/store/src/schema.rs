@@ -24,6 +24,12 @@ const STEPS: &[Step] = &[
         include_str!("../migrations/sqlite/0002_bios_firmware.sql"),
         include_str!("../migrations/postgres/0002_bios_firmware.sql"),
     ),
+    (
+        3,
+        "inventory",
+        include_str!("../migrations/sqlite/0003_inventory.sql"),
+        include_str!("../migrations/postgres/0003_inventory.sql"),
+    ),
     // next migration above this line
 ];
 

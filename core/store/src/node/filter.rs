@@ -62,6 +62,8 @@ pub struct NodeFilter {
     pub inspection_started_before: Option<Timestamp>,
     /// Last prepared by another conductor than this, or by none.
     pub conductor_affinity_other_than: Option<i64>,
+    /// With a port that has one of these MAC addresses, in any case; any if there are none.
+    pub port_addresses: Vec<String>,
     /// One of these, at most 10,000; any if none are given. For those who know by other means than a query.
     pub ids: Option<Vec<NodeId>>,
 }
@@ -149,6 +151,11 @@ impl NodeFilter {
                 statement.push_list(values);
                 statement.push(")");
             }
+        }
+        if !self.port_addresses.is_empty() {
+            statement.push(" AND id IN (SELECT ports.node_id FROM ports WHERE ports.address IN (");
+            statement.push_list(self.port_addresses.iter().map(|text| (&text.to_ascii_lowercase()).into()));
+            statement.push("))");
         }
         match self.ids.as_deref() {
             None => {}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use farrier_model::node::{Fault, Node};
+use farrier_model::port::Port;
 use farrier_model::provision::ProvisionState;
 use farrier_sdk::interface::power::PowerState;
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ store_suite! {
     an_unknown_marker_is_not_found,
     text_is_sorted_by_its_bytes,
     a_count_agrees_with_the_list,
+    a_node_is_found_by_the_addresses_of_its_ports,
+    what_waits_longest_comes_first,
 }
 
 /// Enrolls nodes named `n0`, `n1` and so on.
@@ -265,4 +268,42 @@ async fn a_count_agrees_with_the_list(database: &TestDatabase) {
 
     assert_eq!(database.store.node_count(&filter).await.unwrap(), 2);
     assert_eq!(database.store.node_count(&NodeFilter::default()).await.unwrap(), 3);
+}
+
+async fn a_node_is_found_by_the_addresses_of_its_ports(database: &TestDatabase) {
+    let store = &database.store;
+    let nodes = enroll(store, vec![TestDatabase::new_node(), TestDatabase::new_node()]).await;
+    for (node, address) in [(0, "52:54:00:00:00:01"), (0, "52:54:00:00:00:02"), (1, "52:54:00:00:00:03")] {
+        store.port_create(&Port::new(Uuid::new_v4(), nodes[node].id, address)).await.unwrap();
+    }
+    let with = |addresses: &[&str]| NodeFilter {
+        port_addresses: addresses.iter().map(|&address| address.to_owned()).collect(),
+        ..NodeFilter::default()
+    };
+
+    let both = ["52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:ff"];
+    assert_eq!(filtered(store, with(&both)).await, ["n0"]);
+    assert_eq!(filtered(store, with(&["52:54:00:00:00:01", "52:54:00:00:00:03"])).await, ["n0", "n1"]);
+    assert!(filtered(store, with(&["52:54:00:00:00:ff"])).await.is_empty());
+}
+
+async fn what_waits_longest_comes_first(database: &TestDatabase) {
+    let store = &database.store;
+    let nodes = enroll(store, vec![TestDatabase::new_node(), TestDatabase::new_node()]).await;
+    for node in nodes.iter().rev() {
+        let after = Node { provision_state: ProvisionState::CleanWait, ..node.clone() };
+        store.node_update(node, &after).await.unwrap();
+    }
+    let waiting = NodeFilter {
+        provision_states: vec![ProvisionState::CleanWait],
+        reserved: Some(false),
+        maintenance: Some(false),
+        provision_updated_before: Some(Timestamp::now() + Duration::from_secs(1)),
+        ..NodeFilter::default()
+    };
+    let page = Page { sort_key: "provision_updated_at".to_owned(), ..Page::default() };
+
+    assert_eq!(names(store, &waiting, &page).await, ["n1", "n0"]);
+    store.node_reserve(nodes[1].id, "host", "test").await.unwrap();
+    assert_eq!(names(store, &waiting, &page).await, ["n0"]);
 }
