@@ -35,6 +35,9 @@ pub enum ErrorName {
     HardwareFailure,
     IncompatibleInterface,
     InstanceAssociated,
+    InstanceDeployFailure,
+    InstanceRescueFailure,
+    InstanceUnrescueFailure,
     InterfaceNotFoundInEntrypoint,
     InternalError,
     Invalid,
@@ -53,6 +56,7 @@ pub enum ErrorName {
     NodeAlreadyExists,
     NodeAssociated,
     NodeInMaintenance,
+    NodeIsRetired,
     NodeLocked,
     NodeNotFound,
     NodeNotLocked,
@@ -64,6 +68,7 @@ pub enum ErrorName {
     PortAlreadyExists,
     PortNotFound,
     PowerStateFailure,
+    StepNotAllowed,
     TemporaryFailure,
     UnsupportedDriverExtension,
 }
@@ -99,6 +104,7 @@ impl ErrorName {
             Self::InvalidStateRequested
                 | Self::InvalidState
                 | Self::NodeInMaintenance
+                | Self::NodeIsRetired
                 | Self::NodeProtected
                 | Self::PowerStateFailure
         )
@@ -124,6 +130,9 @@ impl ErrorName {
             Self::HardwareFailure => ("HardwareFailure", 500),
             Self::IncompatibleInterface => ("IncompatibleInterface", 400),
             Self::InstanceAssociated => ("InstanceAssociated", 409),
+            Self::InstanceDeployFailure => ("InstanceDeployFailure", 500),
+            Self::InstanceRescueFailure => ("InstanceRescueFailure", 500),
+            Self::InstanceUnrescueFailure => ("InstanceUnrescueFailure", 500),
             Self::InterfaceNotFoundInEntrypoint => ("InterfaceNotFoundInEntrypoint", 400),
             Self::InternalError => ("InternalError", 500),
             Self::Invalid => ("Invalid", 400),
@@ -142,6 +151,7 @@ impl ErrorName {
             Self::NodeAlreadyExists => ("NodeAlreadyExists", 409),
             Self::NodeAssociated => ("NodeAssociated", 409),
             Self::NodeInMaintenance => ("NodeInMaintenance", 400),
+            Self::NodeIsRetired => ("NodeIsRetired", 400),
             Self::NodeLocked => ("NodeLocked", 409),
             Self::NodeNotFound => ("NodeNotFound", 404),
             Self::NodeNotLocked => ("NodeNotLocked", 400),
@@ -153,6 +163,7 @@ impl ErrorName {
             Self::PortAlreadyExists => ("PortAlreadyExists", 409),
             Self::PortNotFound => ("PortNotFound", 404),
             Self::PowerStateFailure => ("PowerStateFailure", 409),
+            Self::StepNotAllowed => ("StepNotAllowed", 400),
             Self::TemporaryFailure => ("TemporaryFailure", 503),
             Self::UnsupportedDriverExtension => ("UnsupportedDriverExtension", 400),
         }
@@ -176,10 +187,11 @@ const ALL: &[ErrorName] = &[
     ErrorName::InvalidParameterValue, ErrorName::InvalidState, ErrorName::InvalidStateRequested,
     ErrorName::InvalidUuid, ErrorName::MacAlreadyExists, ErrorName::MissingParameterValue,
     ErrorName::NoFreeConductorWorker, ErrorName::NoValidDefaultForInterface, ErrorName::NoValidHost,
-    ErrorName::NodeAlreadyExists, ErrorName::NodeAssociated, ErrorName::NodeInMaintenance, ErrorName::NodeLocked,
+    ErrorName::NodeAlreadyExists, ErrorName::NodeAssociated, ErrorName::NodeInMaintenance, ErrorName::NodeIsRetired,
+    ErrorName::NodeLocked,
     ErrorName::NodeNotFound, ErrorName::NodeNotLocked, ErrorName::NodeProtected, ErrorName::NotAcceptable,
     ErrorName::NotFound, ErrorName::ParentNodeLocked, ErrorName::PatchError, ErrorName::PortAlreadyExists,
-    ErrorName::PortNotFound, ErrorName::PowerStateFailure, ErrorName::TemporaryFailure,
+    ErrorName::PortNotFound, ErrorName::PowerStateFailure, ErrorName::StepNotAllowed, ErrorName::TemporaryFailure,
     ErrorName::UnsupportedDriverExtension,
 ];
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use farrier_model::step::{StepId, StepPriority};
 use farrier_sdk::interface::InterfaceType;
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +170,40 @@ pub struct ConductorConfig {
     pub soft_power_off_timeout: u64,
     /// Seconds any other call of a driver may take.
     pub driver_call_timeout: u64,
+    /// Seconds a step may take, or what a driver does for an operation, before it counts as failed.
+    pub driver_step_timeout: u64,
+    /// Whether nodes are cleaned before they become available, unless the node says otherwise.
+    pub automated_clean: bool,
+    /// Whether nodes in maintenance may be cleaned on their way to `available`, and go on with what they do.
+    pub allow_provisioning_in_maintenance: bool,
+    /// Most nodes that may be in deployment at once.
+    pub max_concurrent_deploy: u32,
+    /// Most nodes that may be in tear-down or cleaning at once.
+    pub max_concurrent_clean: u32,
+    /// Whether these two limits count the nodes of each conductor group by themselves.
+    pub max_concurrent_per_conductor_group: bool,
+    /// Whether a machine is powered off when its cleaning failed.
+    pub poweroff_in_cleanfail: bool,
+    /// Whether a machine is powered off when its service failed.
+    pub poweroff_in_servicefail: bool,
+    /// Priorities of clean steps, as `interface.step:priority`; 0 switches a step off.
+    pub clean_step_priority_override: Vec<StepPriority>,
+    /// Priorities of verify steps, as `interface.step:priority`; 0 switches a step off.
+    pub verify_step_priority_override: Vec<StepPriority>,
+    /// Clean steps that are never run, as `interface.step`.
+    pub disallow_clean_steps: Vec<StepId>,
+    /// Deploy steps that are never run, as `interface.step`.
+    pub disallow_deploy_steps: Vec<StepId>,
+    /// Service steps that are never run, as `interface.step`.
+    pub disallow_service_steps: Vec<StepId>,
+    /// Most seconds that a step `wait` may ask for; longer ones are cut.
+    pub max_conductor_wait_step_seconds: u64,
+    /// Whether a step that runs on child nodes may answer that it goes on by itself.
+    pub permit_child_node_step_async_result: bool,
+    /// Whether what goes wrong with a node is kept in its history.
+    pub node_history: bool,
+    /// Whether the beginning and the end of a list of steps are kept in the history too.
+    pub record_step_flows_in_history: bool,
     /// Whether nodes in `available` may be deleted.
     pub allow_deleting_available_nodes: bool,
     /// Seconds without a heartbeat after which a conductor counts as dead.
@@ -191,6 +226,23 @@ impl Default for ConductorConfig {
             power_state_change_timeout: 60,
             soft_power_off_timeout: 600,
             driver_call_timeout: 120,
+            driver_step_timeout: 3600,
+            automated_clean: true,
+            allow_provisioning_in_maintenance: true,
+            max_concurrent_deploy: 250,
+            max_concurrent_clean: 50,
+            max_concurrent_per_conductor_group: false,
+            poweroff_in_cleanfail: false,
+            poweroff_in_servicefail: false,
+            clean_step_priority_override: Vec::new(),
+            verify_step_priority_override: Vec::new(),
+            disallow_clean_steps: Vec::new(),
+            disallow_deploy_steps: Vec::new(),
+            disallow_service_steps: Vec::new(),
+            max_conductor_wait_step_seconds: 30,
+            permit_child_node_step_async_result: false,
+            node_history: true,
+            record_step_flows_in_history: true,
             allow_deleting_available_nodes: true,
             heartbeat_timeout: 60,
             heartbeat_interval: 10,

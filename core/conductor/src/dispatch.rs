@@ -9,8 +9,15 @@ use farrier_host::{CallOptions, Interface};
 use farrier_sdk::error::DriverError;
 use farrier_sdk::glue::Caller;
 use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::boot::BootClient;
+use farrier_sdk::interface::console::ConsoleClient;
+use farrier_sdk::interface::deploy::DeployClient;
+use farrier_sdk::interface::inspect::InspectClient;
 use farrier_sdk::interface::management::ManagementClient;
+use farrier_sdk::interface::network::NetworkClient;
 use farrier_sdk::interface::power::PowerClient;
+use farrier_sdk::interface::rescue::RescueClient;
+use farrier_sdk::interface::storage::StorageClient;
 use tracing::{Level, span};
 use uuid::Uuid;
 
@@ -106,5 +113,40 @@ impl ExclusiveTask {
     /// The management interface.
     pub(crate) fn management(&mut self) -> Result<ManagementClient<DriverCaller>, ConductorError> {
         self.caller(InterfaceType::Management).map(ManagementClient)
+    }
+
+    /// The boot interface.
+    pub(crate) fn boot(&mut self) -> Result<BootClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Boot).map(BootClient)
+    }
+
+    /// The console interface.
+    pub(crate) fn console(&mut self) -> Result<ConsoleClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Console).map(ConsoleClient)
+    }
+
+    /// The deploy interface.
+    pub(crate) fn deploy(&mut self) -> Result<DeployClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Deploy).map(DeployClient)
+    }
+
+    /// The inspect interface.
+    pub(crate) fn inspect(&mut self) -> Result<InspectClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Inspect).map(InspectClient)
+    }
+
+    /// The network interface.
+    pub(crate) fn network(&mut self) -> Result<NetworkClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Network).map(NetworkClient)
+    }
+
+    /// The rescue interface.
+    pub(crate) fn rescue(&mut self) -> Result<RescueClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Rescue).map(RescueClient)
+    }
+
+    /// The storage interface.
+    pub(crate) fn storage(&mut self) -> Result<StorageClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Storage).map(StorageClient)
     }
 }

@@ -2,8 +2,9 @@
 
 use farrier_model::node::{InvalidIdentity, NodeName};
 use farrier_model::power::PowerRefusal;
-use farrier_model::provision::ProvisionState;
 use farrier_model::provision::machine::InvalidState;
+use farrier_model::provision::{ProvisionState, Verb};
+use farrier_model::step::{StepId, StepKind};
 use farrier_sdk::error::DriverError;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::power::PowerState;
@@ -115,6 +116,76 @@ pub enum ConductorError {
         node: Uuid,
         /// The state it is in.
         state: ProvisionState,
+    },
+    /// The verb leads nowhere from the state the node is in. Ironic's `InvalidStateRequested`.
+    #[error("node {node} can not `{verb}` in state `{state}`")]
+    InvalidStateRequested {
+        /// The node.
+        node: Uuid,
+        /// What was asked for.
+        verb: Verb,
+        /// The state it is in.
+        state: ProvisionState,
+    },
+    /// The conductor leaves nodes in maintenance alone. Ironic's `NodeInMaintenance`.
+    #[error("node {node} can not be {what} while it is in maintenance")]
+    NodeInMaintenance {
+        /// The node.
+        node: Uuid,
+        /// What was asked for, as in `cleaned`.
+        what: &'static str,
+    },
+    /// The node is not to be used any more. Ironic's `NodeIsRetired`.
+    #[error("node {node} is retired, it can not be made available")]
+    NodeIsRetired {
+        /// The node.
+        node: Uuid,
+    },
+    /// As many nodes as allowed are being worked on. Ironic's `ConcurrentActionLimit`.
+    #[error("{running} nodes are being {what}, at most {limit} may be at once, try again later")]
+    ConcurrentActionLimit {
+        /// What is limited, as in `deployed`.
+        what: &'static str,
+        /// How many there are.
+        running: i64,
+        /// How many may be.
+        limit: u32,
+    },
+    /// The operator does not allow a step of the request. Ironic's `StepNotAllowed`.
+    #[error("{kind} step `{step}` is not allowed by the configuration of this conductor")]
+    StepNotAllowed {
+        /// What the step is for.
+        kind: StepKind,
+        /// The step.
+        step: StepId,
+    },
+    /// The node cannot be deployed or its instance not be removed. Ironic's `InstanceDeployFailure`, with the code
+    /// of the cause.
+    #[error("{message}")]
+    InstanceDeployFailure {
+        /// What was attempted, on which node.
+        message: String,
+        /// Why it cannot be.
+        #[source]
+        source: Box<ConductorError>,
+    },
+    /// The node cannot be rescued. Ironic's `InstanceRescueFailure`.
+    #[error("{message}")]
+    InstanceRescueFailure {
+        /// What was attempted, on which node.
+        message: String,
+        /// Why it cannot be.
+        #[source]
+        source: Box<ConductorError>,
+    },
+    /// The node cannot come back from rescue. Ironic's `InstanceUnrescueFailure`.
+    #[error("{message}")]
+    InstanceUnrescueFailure {
+        /// What was attempted, on which node.
+        message: String,
+        /// Why it cannot be.
+        #[source]
+        source: Box<ConductorError>,
     },
     /// A value of the request is not acceptable. Ironic's `InvalidParameterValue`.
     #[error("{message}")]

@@ -1,4 +1,99 @@
-//! What the conductor does with a node, one module per operation.
+//! What the conductor does with a node, one module per operation; here is what all of them share.
+//!
+//! An operation begins with `start`, which checks under the lock what can be refused at once, and ends with
+//! [`spawn`]: an event of the state machine and a job that has the lock until it ends. What goes wrong in the job
+//! is left on the node with [`record_error`].
+//!
+//! Source: Ironic's conductor manager and its utilities.
 
+pub(crate) mod abort;
+pub(crate) mod adopt;
+pub(crate) mod agent;
+pub(crate) mod clean;
+pub(crate) mod deploy;
+pub(crate) mod inspect;
+pub(crate) mod interface;
 pub(crate) mod power;
+pub(crate) mod record;
+pub(crate) mod rescue;
+pub(crate) mod service;
+pub(crate) mod tear_down;
 pub(crate) mod validate;
+pub(crate) mod verify;
+
+use farrier_model::provision::{Event, ProvisionState};
+
+use crate::error::ConductorError;
+use crate::task::{ErrorHandler, ExclusiveTask, Job, JobFuture, ProcessEvent};
+
+pub(crate) use record::record_error;
+
+/// What a node is left with whose job could not be started.
+const NO_WORKER: &str = "No free conductor workers available";
+
+/// Processes `event` with `job`; if no worker is free, the node is put back to where it was and says so.
+///
+/// The job is started when the task is finished. It shows up in the log and in errors as `name`.
+///
+/// # Errors
+///
+/// [`ConductorError::InvalidState`]: nothing has changed; those of the store.
+pub(crate) async fn spawn(
+    task: &mut ExclusiveTask,
+    event: Event,
+    name: &'static str,
+    job: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static,
+) -> Result<(), ConductorError> {
+    spawn_towards(task, event, None, name, job).await
+}
+
+/// As [`spawn`], towards another target than the default one.
+pub(crate) async fn spawn_towards(
+    task: &mut ExclusiveTask,
+    event: Event,
+    target: Option<ProvisionState>,
+    name: &'static str,
+    job: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static,
+) -> Result<(), ConductorError> {
+    let options = ProcessEvent {
+        job: Some(Job::new(name, job)),
+        error_handler: Some(put_back()),
+        target,
+        last_error: None,
+    };
+    task.process_event(event, options).await
+}
+
+/// Puts a node back whose job found no worker; any other error leaves it as it is.
+fn put_back() -> ErrorHandler {
+    Box::new(|error, task, state, target| {
+        Box::pin(async move {
+            if !matches!(error, ConductorError::NoFreeConductorWorker { .. }) {
+                return Ok(());
+            }
+            let node = task.node_mut();
+            node.provision_state = state;
+            node.target_provision_state = target;
+            record_error(task, NO_WORKER, "provision").await;
+            task.save().await
+        })
+    })
+}
+
+/// Processes `event` without a job, keeping the target of a manual cleaning.
+///
+/// # Errors
+///
+/// [`ConductorError::InvalidState`]: nothing has changed; those of the store.
+pub(crate) async fn process(task: &mut ExclusiveTask, event: Event) -> Result<(), ConductorError> {
+    let target = kept_target(task);
+    task.process_event(event, ProcessEvent { target, ..ProcessEvent::default() }).await
+}
+
+/// `manageable` while a manual cleaning is on its way there: the default target of its states is `available`.
+pub(crate) fn kept_target(task: &ExclusiveTask) -> Option<ProvisionState> {
+    use ProvisionState::{CleanFail, CleanHold, CleanWait, Cleaning, Manageable};
+    let node = task.node();
+    let cleaning = matches!(node.provision_state, Cleaning | CleanWait | CleanHold | CleanFail);
+    node.target_provision_state.filter(|&target| cleaning && target == Manageable)
+}

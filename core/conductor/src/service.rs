@@ -5,6 +5,7 @@
 mod driver;
 mod node;
 mod port;
+mod provision;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::task::{Acquire, ExclusiveTask, RequestContext, TaskManager};
 pub use crate::operation::validate::Validation;
 pub use driver::{DriverEntry, DriverInterfaces};
 pub use node::{NodeUpdate, ResetInterfaces};
+pub use provision::ProvisionRequest;
 
 /// Longest time a power action may be given: a week is longer than any machine takes.
 const POWER_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);

@@ -15,6 +15,7 @@
 //! | [`provision`] | states, events, verbs, groups of states |
 //! | [`provision::machine`] | which event leads where |
 //! | [`power`] | power requests and which of them a node allows |
+//! | [`step`] | steps: which run, in which order, with which arguments |
 //! | [`secret`] | which members of a mapping must not be shown |
 
 pub mod bios;
@@ -28,4 +29,5 @@ pub mod portgroup;
 pub mod power;
 pub mod provision;
 pub mod secret;
+pub mod step;
 pub mod volume;

@@ -14,17 +14,8 @@ use tracing::{info, warn};
 
 use crate::error::ConductorError;
 use crate::notify::Status;
+use crate::operation::agent;
 use crate::task::{ExclusiveTask, Job, JobError, SpawnErrorHook};
-
-/// What the conductor keeps of the deploy agent in `driver_internal_info`, forgotten when its machine is cut off.
-const AGENT_KEYS: [&str; 6] = [
-    "agent_url",
-    "agent_secret_token",
-    "agent_secret_token_pregenerated",
-    "agent_cached_clean_steps",
-    "agent_cached_deploy_steps",
-    "agent_verify_ca",
-];
 
 /// Checks a request under the lock, notes what is wanted and leaves the work to a job.
 ///
@@ -103,7 +94,7 @@ pub(crate) async fn action(
             Ok(_) => {}
         }
     }
-    begin(task, target).await?;
+    begin(task, request, target).await?;
     let power = with_limits(task, timeout)?;
     let changed = if request == PowerState::Reboot {
         power.reboot(timeout_of(task, timeout)).await.map_err(power.0.failed("reboot"))
@@ -163,7 +154,11 @@ fn with_limits(
     Ok(PowerClient(power.0.with_timeout(limit)))
 }
 
-async fn begin(task: &mut ExclusiveTask, target: PowerState) -> Result<(), ConductorError> {
+async fn begin(
+    task: &mut ExclusiveTask,
+    request: PowerState,
+    target: PowerState,
+) -> Result<(), ConductorError> {
     let node = task.node_mut();
     node.target_power_state = Some(target);
     if !FAILURE.contains(&node.provision_state) {
@@ -171,17 +166,10 @@ async fn begin(task: &mut ExclusiveTask, target: PowerState) -> Result<(), Condu
     }
     node.driver_internal_info
         .insert("last_power_state_change".to_owned(), json!(Timestamp::now().to_string()));
-    if target == PowerState::Off {
-        forget_agent(task);
+    if request != PowerState::On {
+        agent::forget(task.node_mut());
     }
     task.save().await
-}
-
-/// The machine is, or will be, cut off: what its agent said is worth nothing any more.
-fn forget_agent(task: &mut ExclusiveTask) {
-    for key in AGENT_KEYS {
-        task.node_mut().driver_internal_info.remove(key);
-    }
 }
 
 async fn already_there(
@@ -194,7 +182,7 @@ async fn already_there(
     node.power_state = Some(target);
     node.target_power_state = None;
     if target == PowerState::Off {
-        forget_agent(task);
+        agent::forget(task.node_mut());
     }
     task.save().await?;
     notify(task, request, Status::End);

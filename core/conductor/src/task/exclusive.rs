@@ -230,6 +230,18 @@ impl ExclusiveTask {
         self.core_mut().load_driver()
     }
 
+    /// Assembles the driver anew: the node has other interfaces now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the registry, after which the next call of a driver tries again.
+    pub(crate) fn reload_driver(&mut self) -> Result<(), ConductorError> {
+        let core = self.core_mut();
+        core.driver = None;
+        core.access = None;
+        core.load_driver()
+    }
+
     /// Where the node is and where it is going.
     #[must_use]
     pub fn machine(&self) -> &Machine {

@@ -100,6 +100,26 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::WrongState { node, what, state } => {
             Fault::invalid_state_requested(what, &node.to_string(), state.as_str())
         }
+        ConductorError::InvalidStateRequested { node, verb, state } => {
+            Fault::invalid_state_requested(verb.as_str(), &node.to_string(), state.as_str())
+        }
+        ConductorError::NodeInMaintenance { .. } => {
+            Fault::new(ErrorName::NodeInMaintenance, capitalized(&text))
+        }
+        ConductorError::NodeIsRetired { .. } => Fault::new(ErrorName::NodeIsRetired, capitalized(&text)),
+        ConductorError::ConcurrentActionLimit { .. } => {
+            Fault::new(ErrorName::ConcurrentActionLimit, capitalized(&text))
+        }
+        ConductorError::StepNotAllowed { .. } => Fault::new(ErrorName::StepNotAllowed, capitalized(&text)),
+        ConductorError::InstanceDeployFailure { source, .. } => {
+            because(ErrorName::InstanceDeployFailure, &text, source)
+        }
+        ConductorError::InstanceRescueFailure { source, .. } => {
+            because(ErrorName::InstanceRescueFailure, &text, source)
+        }
+        ConductorError::InstanceUnrescueFailure { source, .. } => {
+            because(ErrorName::InstanceUnrescueFailure, &text, source)
+        }
         ConductorError::InTransition { node } => Fault::node_in_transition(&node.to_string()),
         ConductorError::NodeAssociated { node, instance } => {
             Fault::node_associated(&node.to_string(), &instance.to_string())
@@ -114,6 +134,12 @@ fn fault(error: &ConductorError) -> Fault {
             Fault::new(ErrorName::InternalError, DEFECT)
         }
     }
+}
+
+/// A refusal with its cause: named after what was attempted, with the status of the cause.
+fn because(name: ErrorName, text: &str, source: &ConductorError) -> Fault {
+    let cause = fault(source);
+    Fault::new(name, capitalized(&format!("{text}: {}", cause.message()))).with_code(cause.code())
 }
 
 /// Errors of the store. A database that is busy is never a defect.
