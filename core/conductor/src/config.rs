@@ -210,6 +210,26 @@ pub struct ConductorConfig {
     pub heartbeat_timeout: u64,
     /// Seconds between two heartbeats.
     pub heartbeat_interval: u64,
+    /// Most nodes that one pass of the timeouts and of taking over acts on.
+    pub periodic_max_workers: usize,
+    /// Seconds between two synchronisations of power states; 0 switches them off.
+    pub sync_power_state_interval: f64,
+    /// Seconds between two looks at nodes in maintenance because of their power; 0 switches them off.
+    pub power_failure_recovery_interval: f64,
+    /// Seconds between two looks for nodes that wait too long, or whose conductor is gone; 0 switches them off.
+    pub check_provision_state_interval: f64,
+    /// Seconds between two looks for nodes that wait too long to be rescued; 0 switches them off.
+    pub check_rescue_state_interval: f64,
+    /// Seconds between two looks for nodes that another conductor prepared; 0 switches them off.
+    pub sync_local_state_interval: f64,
+    /// Seconds between two clean-ups of the nodes' histories; 0 switches them off.
+    pub node_history_cleanup_interval: f64,
+    /// Entries deleted at once by a clean-up.
+    pub node_history_cleanup_batch_count: u32,
+    /// Entries of each node that a clean-up keeps.
+    pub node_history_max_entries: u32,
+    /// Days that a clean-up keeps every entry.
+    pub node_history_minimum_days: u32,
     /// Seconds that running work has to end when the conductor stops.
     pub graceful_shutdown_timeout: u64,
 }
@@ -246,6 +266,16 @@ impl Default for ConductorConfig {
             allow_deleting_available_nodes: true,
             heartbeat_timeout: 60,
             heartbeat_interval: 10,
+            periodic_max_workers: 8,
+            sync_power_state_interval: 120.0,
+            power_failure_recovery_interval: 300.0,
+            check_provision_state_interval: 60.0,
+            check_rescue_state_interval: 60.0,
+            sync_local_state_interval: 180.0,
+            node_history_cleanup_interval: 86400.0,
+            node_history_cleanup_batch_count: 1000,
+            node_history_max_entries: 300,
+            node_history_minimum_days: 0,
             graceful_shutdown_timeout: 60,
         }
     }

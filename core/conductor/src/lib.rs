@@ -14,9 +14,12 @@ mod dispatch;
 pub mod error;
 mod lifecycle;
 mod lock;
+#[cfg(test)]
+mod log_capture;
 pub mod notify;
 #[expect(dead_code, reason = "operations are being written")]
 mod operation;
+mod periodic;
 pub mod registry;
 pub mod service;
 #[expect(dead_code, reason = "operations are being written")]

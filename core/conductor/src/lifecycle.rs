@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
 use crate::notify::Notifier;
+use crate::periodic;
 use crate::registry::Registry;
 use crate::service::Conductor;
 use crate::task::TaskManager;
@@ -50,6 +51,7 @@ impl Conductor {
             return Err(error);
         }
         conductor.start_heartbeat();
+        periodic::start(&conductor.tasks().shared().workers, periodic::tasks(&conductor));
         info!(conductor = host, hardware_types = ?record.drivers, "conductor is started");
         Ok(conductor)
     }

@@ -14,7 +14,7 @@ use farrier_model::conductor::Conductor as ConductorRecord;
 use farrier_model::node::{Node, NodeName};
 use farrier_sdk::interface::management::{BootDevice, CurrentBootDevice};
 use farrier_sdk::interface::power::PowerState;
-use farrier_store::Store;
+use farrier_store::{NodeBrief, Store};
 
 use crate::error::ConductorError;
 use crate::operation::{power, validate};
@@ -227,6 +227,20 @@ impl Conductor {
     pub fn owner_of(&self, node: &Node) -> Option<&str> {
         let offered = self.registry().hardware_type(&node.driver).is_ok();
         (offered && node.conductor_group == self.group()).then(|| self.host())
+    }
+
+    /// Leaves only the nodes this conductor looks after.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    #[expect(clippy::unused_async, reason = "who looks after what will be asked of the database")]
+    pub(crate) async fn retain_mapped(&self, nodes: &mut Vec<NodeBrief>) -> Result<(), ConductorError> {
+        let group = self.group();
+        nodes.retain(|node| {
+            node.conductor_group == group && self.registry().hardware_type(&node.driver).is_ok()
+        });
+        Ok(())
     }
 
     /// The group of nodes this conductor works for.

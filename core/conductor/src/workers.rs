@@ -24,6 +24,7 @@ const RESERVED_PERCENT_MAX: usize = 50;
 #[derive(Debug, Clone)]
 pub struct Workers {
     size: usize,
+    reserved_size: usize,
     normal: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
     jobs: TaskTracker,
@@ -58,6 +59,7 @@ impl Workers {
         let reserved = size * percent / 100;
         Ok(Self {
             size,
+            reserved_size: reserved,
             normal: Arc::new(Semaphore::new(size - reserved)),
             reserved: Arc::new(Semaphore::new(reserved)),
             jobs: TaskTracker::new(),
@@ -80,6 +82,25 @@ impl Workers {
         permit
             .map(|permit| Permit { _permit: permit })
             .map_err(|_| ConductorError::NoFreeConductorWorker { size: self.size })
+    }
+
+    /// A worker of the normal pool: for what can be done later as well.
+    ///
+    /// # Errors
+    ///
+    /// [`ConductorError::NoFreeConductorWorker`].
+    pub(crate) fn acquire_normal(&self) -> Result<Permit, ConductorError> {
+        let busy = || ConductorError::NoFreeConductorWorker { size: self.size };
+        if self.stop.is_cancelled() {
+            return Err(busy());
+        }
+        let permit = Arc::clone(&self.normal).try_acquire_owned();
+        permit.map(|permit| Permit { _permit: permit }).map_err(|_| busy())
+    }
+
+    /// How many workers the normal pool has.
+    pub(crate) fn normal_size(&self) -> usize {
+        self.size - self.reserved_size
     }
 
     /// Runs a job; the worker is free again when it ends.

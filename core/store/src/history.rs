@@ -3,8 +3,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use farrier_model::history::HistoryEntry;
 use farrier_model::node::NodeId;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::error::{RecordKind, StoreError};
@@ -65,6 +68,21 @@ impl Store {
         let sql = "DELETE FROM node_history WHERE node_id = $1 AND id NOT IN \
                    (SELECT id FROM node_history WHERE node_id = $1 ORDER BY id DESC LIMIT $2) RETURNING id";
         let statement = Statement::new("history_prune", sql).bind(node).bind(i64::from(keep));
+        Ok(self.pools().write(statement).await?.len())
+    }
+
+    /// Forgets, of the history of all nodes, entries older than `age` that are not among the newest `keep` of
+    /// their node, oldest first, at most `limit`; says how many.
+    pub async fn history_prune_all(&self, keep: u32, age: Duration, limit: u32) -> Result<usize, StoreError> {
+        let sql = "DELETE FROM node_history WHERE id IN (SELECT id FROM \
+                   (SELECT id, created_at, ROW_NUMBER() OVER (PARTITION BY node_id ORDER BY id DESC) AS rank \
+                   FROM node_history) AS ranked WHERE rank > $1 AND created_at <= $2 ORDER BY id LIMIT $3) \
+                   RETURNING id";
+        let before = now().saturating_sub(SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX));
+        let statement = Statement::new("history_prune_all", sql)
+            .bind(i64::from(keep))
+            .bind(Value::time(before.unwrap_or(Timestamp::MIN)))
+            .bind(i64::from(limit));
         Ok(self.pools().write(statement).await?.len())
     }
 }

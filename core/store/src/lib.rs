@@ -35,7 +35,7 @@ mod volume;
 pub use conductor::Registration;
 pub use config::StoreConfig;
 pub use error::{DatabaseError, DuplicateField, RecordKind, StoreError};
-pub use node::{Children, NodeFilter, NodeReleased};
+pub use node::{Children, NodeBrief, NodeFilter, NodeReleased};
 pub use page::{Page, SortDirection};
 pub use port::PortFilter;
 pub use portgroup::PortgroupFilter;

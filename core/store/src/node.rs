@@ -1,5 +1,6 @@
 //! Nodes.
 
+mod brief;
 mod filter;
 mod internal_info;
 mod lock;
@@ -17,6 +18,7 @@ use crate::record::{Assignment, Record, changes, insert, one, select, update};
 use crate::statement::{Statement, Value};
 use crate::store::{Store, now};
 
+pub use brief::NodeBrief;
 pub use filter::{Children, NodeFilter};
 pub use lock::NodeReleased;
 

@@ -41,11 +41,20 @@ pub(crate) fn fake_drivers() -> DriverConfig {
 
 impl Fixture {
     pub(crate) async fn new(config: ConductorConfig) -> Self {
+        Self::with_drivers(config, fake_drivers(), Vec::new()).await
+    }
+
+    /// With other drivers: those of `plugins` besides the fake one.
+    pub(crate) async fn with_drivers(
+        config: ConductorConfig,
+        drivers: DriverConfig,
+        mut plugins: Vec<Plugin>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("farrier.db").display());
         let store = Store::open(&StoreConfig::new(url)).await.unwrap();
-        let fake = Plugin::linked(farrier_fake::farrier_plugin(), Map::new()).unwrap();
-        let registry = Arc::new(Registry::new(fake_drivers(), vec![fake], Vec::new()).unwrap());
+        plugins.push(Plugin::linked(farrier_fake::farrier_plugin(), Map::new()).unwrap());
+        let registry = Arc::new(Registry::new(drivers, plugins, Vec::new()).unwrap());
         let conductor = Conductor::start(config, store.clone(), registry).await.unwrap();
         Self { conductor, store, _directory: directory }
     }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use farrier_model::history::{HistoryEntry, Severity};
 use farrier_model::node::{Node, NodeId};
 use farrier_model::provision::ProvisionState;
@@ -12,6 +14,7 @@ store_suite! {
     an_entry_is_found_on_its_node_only,
     entries_are_listed_in_pages,
     the_oldest_entries_are_pruned,
+    all_histories_are_pruned_in_batches_and_by_age,
     an_entry_needs_its_node,
 }
 
@@ -79,6 +82,21 @@ async fn the_oldest_entries_are_pruned(database: &TestDatabase) {
     assert_eq!(pruned, 3);
     assert_eq!(events(database, &node, &Page::default()).await, ["4", "5"]);
     assert_eq!(events(database, &other, &Page::default()).await.len(), 3);
+}
+
+async fn all_histories_are_pruned_in_batches_and_by_age(database: &TestDatabase) {
+    let (node, other) = (database.node().await, database.node().await);
+    write(database, &node, 5).await;
+    write(database, &other, 3).await;
+    let day = Duration::from_secs(24 * 3600);
+
+    let young = database.store.history_prune_all(2, day, 100).await.unwrap();
+    let first = database.store.history_prune_all(2, Duration::ZERO, 3).await.unwrap();
+    let second = database.store.history_prune_all(2, Duration::ZERO, 3).await.unwrap();
+
+    assert_eq!((young, first, second), (0, 3, 1));
+    assert_eq!(events(database, &node, &Page::default()).await, ["4", "5"]);
+    assert_eq!(events(database, &other, &Page::default()).await, ["2", "3"]);
 }
 
 async fn an_entry_needs_its_node(database: &TestDatabase) {

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::{RecordKind, StoreError};
-use crate::node::{Children, NodeFilter};
+use crate::node::{Children, NodeBrief, NodeFilter};
 use crate::page::{Page, SortDirection};
 use crate::record::Record;
 use crate::store::Store;
 use crate::suite::{TestDatabase, store_suite};
 
 store_suite! {
+    briefs_are_filtered_and_sorted_like_nodes,
     without_a_filter_all_nodes_come_oldest_first,
     each_filter_lets_through_what_it_says,
     each_filter_leaves_out_what_it_says,
@@ -306,4 +307,29 @@ async fn what_waits_longest_comes_first(database: &TestDatabase) {
     assert_eq!(names(store, &waiting, &page).await, ["n1", "n0"]);
     store.node_reserve(nodes[1].id, "host", "test").await.unwrap();
     assert_eq!(names(store, &waiting, &page).await, ["n0"]);
+}
+
+async fn briefs_are_filtered_and_sorted_like_nodes(database: &TestDatabase) {
+    let store = &database.store;
+    for (name, maintenance) in [("b", false), ("c", true), ("a", false)] {
+        let node = Node {
+            name: Some(name.to_owned()),
+            conductor_group: name.to_owned(),
+            maintenance,
+            ..TestDatabase::new_node()
+        };
+        store.node_create(&node).await.unwrap();
+    }
+    let filter = NodeFilter { maintenance: Some(false), ..NodeFilter::default() };
+    let page = Page { sort_key: "name".to_owned(), ..Page::default() };
+
+    let briefs = store.node_brief_list(&filter, &page).await.unwrap();
+
+    let nodes = store.node_list(&filter, &page).await.unwrap();
+    let wanted: Vec<_> = nodes
+        .into_iter()
+        .map(|Node { id, uuid, driver, conductor_group, .. }| NodeBrief { id, uuid, driver, conductor_group })
+        .collect();
+    assert_eq!(briefs, wanted);
+    assert_eq!(briefs.len(), 2);
 }
