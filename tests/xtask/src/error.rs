@@ -38,6 +38,12 @@ pub(crate) enum TaskError {
         /// The power target.
         action: String,
     },
+    /// A measurement did not say what it should.
+    #[error("{of} printed no figures that can be read")]
+    Figures {
+        /// What was measured.
+        of: &'static str,
+    },
     /// A peer did not start.
     #[error(transparent)]
     Sim(#[from] SimError),

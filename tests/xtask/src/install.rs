@@ -150,29 +150,37 @@ fn is_root() -> bool {
     id.output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// Makes the Python environment, unless the one that is there has the same requirements.
+/// The Python programs of the labs.
 fn python_programs() -> Result<(), TaskError> {
     let directory = venv::directory();
     if venv_is_current(&directory) {
         return Ok(());
     }
+    python_environment(&directory, REQUIREMENTS)
+}
+
+/// Makes a Python environment in `directory`, unless the one that is there has the same requirements.
+pub(crate) fn python_environment(directory: &Path, requirements: &str) -> Result<(), TaskError> {
+    if is_current(directory, requirements) {
+        return Ok(());
+    }
     packages(&PYTHON)?;
-    let _lock = lock(&directory)?;
-    if venv_is_current(&directory) {
+    let _lock = lock(directory)?;
+    if is_current(directory, requirements) {
         return Ok(());
     }
     println!("installing Python programs in {}", directory.display());
     let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(&directory);
+    make.args(["-m", "venv", "--clear"]).arg(directory);
     run(make)?;
-    let list = stamp(&directory).with_extension("new");
-    fs::write(&list, REQUIREMENTS).map_err(TaskError::io(format!("write `{}`", list.display())))?;
+    let list = stamp(directory).with_extension("new");
+    fs::write(&list, requirements).map_err(TaskError::io(format!("write `{}`", list.display())))?;
     let mut install = Command::new(directory.join("bin/python"));
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     install.arg(&list);
     run(install)?;
     // Written under another name first, so that a broken installation is not taken for a whole one.
-    fs::rename(&list, stamp(&directory)).map_err(TaskError::io("keep the list of requirements"))
+    fs::rename(&list, stamp(directory)).map_err(TaskError::io("keep the list of requirements"))
 }
 
 /// Keeps others from installing in `directory` until the file is dropped.
@@ -190,7 +198,11 @@ fn lock(directory: &Path) -> Result<File, TaskError> {
 fn venv_is_current(directory: &Path) -> bool {
     let mut python = Command::new(directory.join("bin/python"));
     python.args(["-c", "import sushy_tools"]);
-    fs::read_to_string(stamp(directory)).is_ok_and(|text| text == REQUIREMENTS) && succeeds(python)
+    is_current(directory, REQUIREMENTS) && succeeds(python)
+}
+
+fn is_current(directory: &Path, requirements: &str) -> bool {
+    fs::read_to_string(stamp(directory)).is_ok_and(|text| text == requirements)
 }
 
 fn stamp(directory: &Path) -> std::path::PathBuf {

@@ -7,12 +7,14 @@
 //! | [`check`] | `check`: the quick part of it, without peers |
 //! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
 //! | [`lab`] | `lab`: one peer, in the foreground |
+//! | [`bench`] | `bench`: our figures beside those of the reference |
 //! | [`docs`] | `docs`: the manual and the API documentation |
 //!
 //! Each installs what it needs ([`install`]), says so, and stops what it started.
 
 #![expect(clippy::print_stdout, reason = "a tool that talks to the developer")]
 
+mod bench;
 mod check;
 mod command;
 mod demo;
@@ -57,6 +59,8 @@ enum Verb {
     Plugins(plugins::Options),
     /// Start one peer of the tests and show how to reach it
     Lab(lab::Options),
+    /// Measure the conductor and the reference on this machine and show the ratios
+    Bench,
     /// Write the generated pages of the manual, build the manual and the API documentation
     Docs(docs::Options),
 }
@@ -85,6 +89,7 @@ fn run(verb: Verb) -> Result<(), TaskError> {
         Verb::Check => check::run(&workspace),
         Verb::Plugins(options) => plugins::run(&workspace, &options),
         Verb::Lab(options) => lab::run(&workspace, &options),
+        Verb::Bench => bench::compare(&workspace),
         Verb::Docs(options) => docs::run(&workspace, &options),
     }
 }
