@@ -3,7 +3,11 @@
 //! | module | what |
 //! |---|---|
 //! | [`farrierd`] | the daemon |
-//! | [`ipmi_sim`] | a BMC that speaks IPMI |
+//! | [`ipmi`] | our own BMCs that speak IPMI, many of them, with switches for trouble |
+//! | [`machine`], [`sensors`] | the machine behind such a BMC |
+//! | [`inject`], [`network`] | what is wrong with it, and with the network in front of it |
+//! | [`switch`] | trouble by name, for the command line |
+//! | [`ipmi_sim`] | somebody else's BMC that speaks IPMI |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`plugin`] | our plugins as shared libraries |
@@ -15,20 +19,29 @@
 //! | [`venv`] | the Python clients and simulators |
 //! | [`labs`] | data that cannot be part of this repository |
 //!
-//! Everything blocks: a peer is started before a test's runtime has work to do.
+//! Everything blocks: a peer is started before a test's runtime has work to do. Our own BMCs run on a thread
+//! of theirs. The binary `farrier-sim` starts them for people without hardware.
+//!
 //! Nothing here installs anything; `cargo xtask test` does, and each error names
 //! what is missing.
 
 pub mod error;
 pub mod farrierd;
 pub mod http;
+pub mod inject;
+pub mod ipmi;
 pub mod ipmi_sim;
 pub mod labs;
+pub mod machine;
+pub mod network;
 pub mod plugin;
 pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod program;
+mod runtime;
+pub mod sensors;
 pub mod sushy;
+pub mod switch;
 pub mod venv;
 pub mod wait;

@@ -37,6 +37,8 @@ const COMPILER: [Package; 2] = [
 const IPMI_SIM: Package = Package { name: "openipmi", sign: Sign::Program("ipmi_sim") };
 /// Somebody else's IPMI client, to compare with.
 const IPMITOOL: Package = Package { name: "ipmitool", sign: Sign::Program("ipmitool") };
+/// Another client that nobody of us wrote.
+const FREEIPMI: Package = Package { name: "freeipmi-tools", sign: Sign::Program("ipmipower") };
 /// The second database.
 const POSTGRES: Package = Package { name: "postgresql", sign: Sign::File("/usr/lib/postgresql") };
 /// What Python programs are installed with.
@@ -108,7 +110,7 @@ pub(crate) fn for_building() -> Result<(), TaskError> {
 }
 
 fn packages_of_tests() -> Vec<Package> {
-    COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, POSTGRES]).chain(PYTHON).collect()
+    COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, FREEIPMI, POSTGRES]).chain(PYTHON).collect()
 }
 
 fn packages(wanted: &[Package]) -> Result<(), TaskError> {
