@@ -27,7 +27,7 @@ const METHODS: &[(&str, &[&str])] = &[
     ("bios", &["apply_configuration", "factory_reset", "cache_bios_settings"]),
     ("console", &["start_console", "stop_console", "get_console"]),
     ("firmware", &["update", "cache_firmware_components"]),
-    ("inspect", &["inspect_hardware", "abort", "continue_inspection"]),
+    ("inspect", &["inspect_hardware", "abort", "continue_inspection", "tear_down"]),
     ("raid", &["create_configuration", "delete_configuration", "validate_raid_config", "get_logical_disk_properties"]),
     ("rescue", &["rescue", "unrescue", "clean_up"]),
     ("storage", &["attach_volumes", "detach_volumes", "should_write_image"]),

@@ -15,7 +15,7 @@ pub use crate::interface::boot::BootInterface;
 pub use crate::interface::console::{ConsoleInfo, ConsoleInterface};
 pub use crate::interface::deploy::DeployInterface;
 pub use crate::interface::firmware::{FirmwareComponent, FirmwareInterface, FirmwareUpdate};
-pub use crate::interface::inspect::InspectInterface;
+pub use crate::interface::inspect::{InspectInterface, Inspection};
 pub use crate::interface::management::{
     BootDevice, BootMode, CurrentBootDevice, Indicator, ManagementInterface, VirtualMedia,
 };

@@ -15,8 +15,9 @@ use crate::glue::{Caller, decode, encode, from_reply};
 use crate::interface::InterfaceType;
 use crate::interface::{
     bios::BiosClient, boot::BootClient, console::ConsoleClient, deploy::DeployClient,
-    firmware::FirmwareClient, inspect::InspectClient, management::ManagementClient, network::NetworkClient,
-    power::PowerClient, raid::RaidClient, rescue::RescueClient, storage::StorageClient,
+    firmware::FirmwareClient, inspect::InspectClient, inspect::Inspection, management::ManagementClient,
+    network::NetworkClient, power::PowerClient, raid::RaidClient, rescue::RescueClient,
+    storage::StorageClient,
 };
 use crate::property::Properties;
 use crate::runtime::Runtime;
@@ -217,6 +218,18 @@ impl<I> DriverTask<I> {
     /// [`TaskClosed`](ErrorKind::TaskClosed).
     pub async fn event(&self, message: &str) -> Result<()> {
         self.shared.call("event", &json!({"message": message})).await.map(drop)
+    }
+
+    /// Hands over what an inspection found; the conductor stores it when the inspection has ended well.
+    ///
+    /// A second time replaces the first. Needs the exclusive lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict): the lock is not ours; [`Unsupported`](ErrorKind::Unsupported): the host
+    /// is older than this; [`TaskClosed`](ErrorKind::TaskClosed).
+    pub async fn save_inspection(&self, found: &Inspection) -> Result<()> {
+        self.shared.call("inspection.save", found).await.map(drop)
     }
 
     /// Changes the node's `driver_internal_info`: compare and save, tried again when somebody else was quicker.

@@ -40,7 +40,7 @@ use crate::task::{DriverTask, TaskShared};
 
 /// A task on a node made of `node`, with the values of secret properties replaced as a conductor does.
 ///
-/// Saves of internal data, progress and events succeed; sibling interfaces are unsupported; timers work.
+/// Saves of internal data and of what an inspection found, progress and events succeed; sibling interfaces are unsupported; timers work.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ impl Scripted {
             }
             "node.refresh" => encode(&*self.state.lock().unwrap_or_else(PoisonError::into_inner)),
             "internal_info.save" => self.save(arguments),
-            "progress" | "event" => encode(&()),
+            "progress" | "event" | "inspection.save" => encode(&()),
             other => Err(DriverError::unsupported(format!("`{other}` is not part of a test's task"))),
         }
     }
