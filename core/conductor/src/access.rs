@@ -10,6 +10,7 @@ use farrier_model::secret::masked;
 use farrier_sdk::error::{DriverError, ErrorKind};
 use farrier_sdk::glue::{BoxFuture, decode, encode};
 use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::inspect::Inspection;
 use farrier_sdk::secret::SecretRef;
 use farrier_sdk::task::Node as Snapshot;
 use farrier_store::StoreError;
@@ -41,6 +42,8 @@ struct State {
     node: Mutex<Node>,
     /// Whether a driver has saved internal data since the task last looked.
     saved: Mutex<Option<(i64, Fields)>>,
+    /// What a driver found in an inspection since the task last looked.
+    found: Mutex<Option<Inspection>>,
 }
 
 impl std::fmt::Debug for TaskAccess {
@@ -54,7 +57,9 @@ impl std::fmt::Debug for TaskAccess {
 
 impl TaskAccess {
     pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, exclusive: bool) -> Self {
-        let state = State { shared, driver, exclusive, node: Mutex::new(node), saved: Mutex::new(None) };
+        let node = Mutex::new(node);
+        let state =
+            State { shared, driver, exclusive, node, saved: Mutex::default(), found: Mutex::default() };
         Self { state: Arc::new(state), depth: 0, deadline: None }
     }
 
@@ -68,6 +73,11 @@ impl TaskAccess {
         self.state.saved.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// What a driver found in an inspection, once.
+    pub(crate) fn take_found(&self) -> Option<Inspection> {
+        self.state.found.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn node(&self) -> Node {
         self.state.node.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -76,6 +86,7 @@ impl TaskAccess {
         match method.as_str() {
             "secret.reveal" => self.reveal(&decode::<Key>(&arguments)?.key),
             "internal_info.save" => self.save(decode(&arguments)?).await,
+            "inspection.save" => self.found(decode(&arguments)?),
             "node.refresh" => self.refresh().await,
             "progress" => {
                 let progress: Progress = decode(&arguments)?;
@@ -104,11 +115,7 @@ impl TaskAccess {
 
     async fn save(&self, save: Save) -> Result<Vec<u8>, DriverError> {
         let node = self.node();
-        if !self.state.exclusive {
-            let text =
-                format!("internal data of node {} can not be saved without its exclusive lock", node.uuid);
-            return Err(DriverError::new(ErrorKind::Conflict, text));
-        }
+        self.check_exclusive("internal data")?;
         let store = &self.state.shared.store;
         let saved = store.node_internal_info_save(node.id, save.expect, save.set.clone(), &save.unset).await;
         let revision = saved.map_err(|error| {
@@ -126,6 +133,21 @@ impl TaskAccess {
         *self.state.saved.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((revision, node.driver_internal_info.clone()));
         encode(&json!({"revision": revision}))
+    }
+
+    /// Keeps what an inspection found until the conductor asks: it is worth something only when all went well.
+    fn found(&self, found: Inspection) -> Result<Vec<u8>, DriverError> {
+        self.check_exclusive("what an inspection found")?;
+        *self.state.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+        encode(&())
+    }
+
+    fn check_exclusive(&self, what: &str) -> Result<(), DriverError> {
+        if self.state.exclusive {
+            return Ok(());
+        }
+        let text = format!("{what} of node {} can not be saved without its exclusive lock", self.node().uuid);
+        Err(DriverError::new(ErrorKind::Conflict, text))
     }
 
     async fn refresh(&self) -> Result<Vec<u8>, DriverError> {

@@ -6,6 +6,8 @@ use farrier_model::step::{StepId, StepPriority};
 use farrier_sdk::interface::InterfaceType;
 use serde::{Deserialize, Serialize};
 
+pub use crate::operation::rescue::RescueHash;
+
 /// Which drivers a conductor offers: the table `[drivers]`.
 ///
 /// An empty or absent list of interfaces is calculated: for every enabled hardware type the first implementation
@@ -182,6 +184,8 @@ pub struct ConductorConfig {
     pub max_concurrent_clean: u32,
     /// Whether these two limits count the nodes of each conductor group by themselves.
     pub max_concurrent_per_conductor_group: bool,
+    /// How the password of the rescue system is hashed: `sha256` or `sha512`.
+    pub rescue_password_hash_algorithm: RescueHash,
     /// Whether a machine is powered off when its cleaning failed.
     pub poweroff_in_cleanfail: bool,
     /// Whether a machine is powered off when its service failed.
@@ -252,6 +256,7 @@ impl Default for ConductorConfig {
             max_concurrent_deploy: 250,
             max_concurrent_clean: 50,
             max_concurrent_per_conductor_group: false,
+            rescue_password_hash_algorithm: RescueHash::Sha256,
             poweroff_in_cleanfail: false,
             poweroff_in_servicefail: false,
             clean_step_priority_override: Vec::new(),

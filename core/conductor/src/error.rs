@@ -135,6 +135,12 @@ pub enum ConductorError {
         /// What was asked for, as in `cleaned`.
         what: &'static str,
     },
+    /// A failed service is not given up while the node is in maintenance. Ironic's `InvalidState`.
+    #[error("the failed service of node {node} can not be aborted while it is in maintenance")]
+    AbortInMaintenance {
+        /// The node.
+        node: Uuid,
+    },
     /// The node is not to be used any more. Ironic's `NodeIsRetired`.
     #[error("node {node} is retired, it can not be made available")]
     NodeIsRetired {

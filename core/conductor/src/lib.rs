@@ -21,6 +21,8 @@ pub mod notify;
 mod operation;
 mod periodic;
 pub mod registry;
+#[cfg(test)]
+mod script;
 pub mod service;
 #[expect(dead_code, reason = "operations are being written")]
 mod steps;

@@ -17,6 +17,7 @@ pub(crate) mod power;
 pub(crate) mod record;
 pub(crate) mod rescue;
 pub(crate) mod service;
+pub(crate) mod takeover;
 pub(crate) mod tear_down;
 pub(crate) mod validate;
 pub(crate) mod verify;
@@ -65,7 +66,7 @@ pub(crate) async fn spawn_towards(
 }
 
 /// Puts a node back whose job found no worker; any other error leaves it as it is.
-fn put_back() -> ErrorHandler {
+pub(crate) fn put_back() -> ErrorHandler {
     Box::new(|error, task, state, target| {
         Box::pin(async move {
             if !matches!(error, ConductorError::NoFreeConductorWorker { .. }) {

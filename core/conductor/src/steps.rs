@@ -166,6 +166,14 @@ impl Flow {
         flag(node, self.keys().disable_ramdisk) == Some(true)
     }
 
+    /// Forgets the operation: its steps, where it was among them, what its agent can do.
+    pub(crate) fn forget(self, node: &mut Node) {
+        let keys = self.keys();
+        remove(node, &[keys.steps, keys.requested, keys.index, keys.disable_ramdisk, keys.agent_steps]);
+        self.forget_flags(node);
+        self.current_fields(node).clear();
+    }
+
     /// Forgets everything about the current step but the step itself.
     pub(crate) fn forget_flags(self, node: &mut Node) {
         let keys = self.keys();

@@ -1,14 +1,99 @@
-//! Not written yet.
+//! Taking over a machine that is in use already.
+//!
+//! Source: Ironic's conductor manager.
+
+use farrier_model::node::{Fields, Node};
+use farrier_model::provision::Event;
+use farrier_sdk::error::Chain;
+use farrier_sdk::interface::InterfaceType;
+use serde_json::Value;
+use tracing::warn;
 
 use crate::error::ConductorError;
+use crate::operation::{interface, process, record_error, spawn, takeover};
 use crate::task::ExclusiveTask;
 
-/// Answers that this is missing.
+/// What entries of the history about an adoption are called.
+const EVENT_TYPE: &str = "adoption";
+
+/// Whether the image of the instance is a whole disk, in `driver_internal_info`.
+const WHOLE_DISK: &str = "is_whole_disk_image";
+
+/// The deploy interface whose instances boot from memory.
+const RAMDISK: &str = "ramdisk";
+
+/// Leaves the adoption to a job.
 ///
 /// # Errors
 ///
-/// Always.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
+/// [`ConductorError::InvalidState`]; nothing has changed.
 pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: adopt is not written yet", task.node().uuid)))
+    spawn(task, Event::Adopt, "do_adoption", |task| Box::pin(async move { Ok(run(task).await?) })).await
 }
+
+/// Adopts; a failure ends on the node.
+async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    match adopt(task).await {
+        Ok(()) => process(task, Event::Done).await,
+        Err(error) => fail(task, &error).await,
+    }
+}
+
+async fn adopt(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    if let Some(whole_disk) = is_whole_disk_image(&task.node().instance_info) {
+        task.node_mut().driver_internal_info.insert(WHOLE_DISK.to_owned(), whole_disk.into());
+        task.save().await?;
+    }
+    if !boots_from_disk(task.node()) {
+        let boot = task.boot()?;
+        boot.validate().await.map_err(boot.0.failed("validate"))?;
+    }
+    takeover::take_over(task).await
+}
+
+async fn fail(task: &mut ExclusiveTask, error: &ConductorError) -> Result<(), ConductorError> {
+    let message = format!("Error while attempting to adopt node {}: {}", task.node().uuid, Chain(error));
+    warn!(node = %task.node().uuid, error = message, "adoption failed");
+    interface::restore_deploy(task).await?;
+    // Whatever it was, nobody has checked it since.
+    task.node_mut().power_state = None;
+    record_error(task, message, EVENT_TYPE).await;
+    process(task, Event::Fail).await
+}
+
+/// Whether the image is a whole disk; none if the node names no image.
+fn is_whole_disk_image(instance_info: &Fields) -> Option<bool> {
+    let text = |key| instance_info.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text("image_source")?;
+    Some(match text("image_type") {
+        Some(kind) => kind == "whole-disk",
+        None => text("kernel").is_none() || text("ramdisk").is_none(),
+    })
+}
+
+/// Whether the instance boots from its own disk, without help over the network.
+fn boots_from_disk(node: &Node) -> bool {
+    if node.interfaces.get(InterfaceType::Deploy) == Some(RAMDISK) {
+        return false;
+    }
+    let option = match node.instance_info.get("capabilities") {
+        Some(Value::Object(capabilities)) => {
+            capabilities.get("boot_option").and_then(Value::as_str).map(str::to_owned)
+        }
+        Some(Value::String(text)) => boot_option(text),
+        None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) => None,
+    };
+    option.is_none_or(|option| option.eq_ignore_ascii_case("local"))
+}
+
+/// The boot option in `name:value,name:value`, or in the same as JSON.
+fn boot_option(text: &str) -> Option<String> {
+    if let Ok(capabilities) = serde_json::from_str::<Fields>(text) {
+        return capabilities.get("boot_option").and_then(Value::as_str).map(str::to_owned);
+    }
+    let mut pairs = text.split(',').filter_map(|pair| pair.split_once(':'));
+    pairs.find(|(name, _)| name.trim() == "boot_option").map(|(_, value)| value.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,200 @@
-//! Not written yet.
+//! Finding out what a machine is made of.
+//!
+//! ```text
+//! start ──► inspect_hardware ──► done ──► what was found is stored, `done`
+//!                 ├────► waits ──► event `wait` ──► continue_inspection ──► resume ──► done
+//!                 └────► fails ──► error recorded, inspection torn down, `fail`
+//! ```
+//!
+//! Source: Ironic's inspection.
+
+use farrier_model::inventory::Inventory;
+use farrier_model::node::Fields;
+use farrier_model::port::Port;
+use farrier_model::provision::{Event, ProvisionState};
+use farrier_sdk::error::{Chain, ErrorKind};
+use farrier_sdk::interface::inspect::Inspection;
+use farrier_sdk::step::StepOutcome;
+use farrier_store::StoreError;
+use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::error::ConductorError;
-use crate::task::ExclusiveTask;
+use crate::operation::{agent, process, record_error, spawn};
+use crate::task::{ExclusiveTask, ProcessEvent};
 
-/// Answers that this is missing.
+/// What entries of the history about an inspection are called.
+const EVENT_TYPE: &str = "introspection";
+
+/// Checks that the machine can be inspected, and leaves the inspection to a job.
 ///
 /// # Errors
 ///
-/// Always.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
+/// [`ConductorError::Driver`]: power or inspection lacks what it needs; [`ConductorError::InvalidState`]. Nothing has
+/// changed.
 pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: inspect is not written yet", task.node().uuid)))
+    let power = task.power()?;
+    power.validate().await.map_err(power.0.failed("validate"))?;
+    let inspect = task.inspect()?;
+    inspect.validate().await.map_err(inspect.0.failed("validate"))?;
+    spawn(task, Event::Inspect, "inspect_hardware", |task| Box::pin(async move { Ok(run(task).await?) }))
+        .await
 }
+
+/// Inspects; a failure ends on the node.
+async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    // An agent that still runs knows nothing of an inspection.
+    agent::forget_token_and_url(task.node_mut());
+    task.save().await?;
+    let inspect = task.inspect()?;
+    let inspected = inspect.inspect_hardware().await.map_err(inspect.0.failed("inspect_hardware"));
+    settle(task, inspected, None).await
+}
+
+/// What the agent of a node in `inspect wait` found; leaves the rest to a job.
+///
+/// # Errors
+///
+/// [`ConductorError::InvalidState`]: the node does not wait for an inspection.
+pub(crate) async fn resume(
+    task: &mut ExclusiveTask,
+    inventory: Fields,
+    plugin_data: Fields,
+) -> Result<(), ConductorError> {
+    spawn(task, Event::Resume, "continue_inspection", move |task| {
+        Box::pin(async move { Ok(go_on(task, inventory, plugin_data).await?) })
+    })
+    .await
+}
+
+async fn go_on(
+    task: &mut ExclusiveTask,
+    inventory: Fields,
+    plugin_data: Fields,
+) -> Result<(), ConductorError> {
+    let inspect = task.inspect()?;
+    let answer = inspect.continue_inspection(inventory.clone(), Some(plugin_data.clone())).await;
+    let inspected = answer.map_err(inspect.0.failed("continue_inspection"));
+    settle(task, inspected, Some(Inspection { inventory, plugin_data, ..Inspection::default() })).await
+}
+
+/// Moves the node to where the answer of its driver leads. What the driver handed over wins over `found`.
+async fn settle(
+    task: &mut ExclusiveTask,
+    answer: Result<StepOutcome, ConductorError>,
+    found: Option<Inspection>,
+) -> Result<(), ConductorError> {
+    let found = task.take_found().or(found);
+    match answer {
+        Ok(StepOutcome::Wait { .. }) => process(task, Event::Wait).await,
+        Ok(StepOutcome::Done) => {
+            let stored = match found {
+                Some(found) => store(task, found).await,
+                None => Ok(()),
+            };
+            match stored {
+                Ok(()) => process(task, Event::Done).await,
+                Err(error) => fail(task, format!("Failed to store what was found: {}", Chain(&error))).await,
+            }
+        }
+        Err(error) => fail(task, format!("Failed to inspect: {}", Chain(&error))).await,
+    }
+}
+
+/// Stores what was found; members of `properties` are saved with the node's next state.
+async fn store(task: &mut ExclusiveTask, found: Inspection) -> Result<(), ConductorError> {
+    let Inspection { inventory, plugin_data, properties } = found;
+    let inventory = Inventory::new(task.node().id, inventory, plugin_data);
+    task.shared().store.inventory_save(&inventory).await?;
+    for (key, value) in properties {
+        if value.is_null() {
+            task.node_mut().properties.remove(&key);
+        } else {
+            task.node_mut().properties.insert(key, value);
+        }
+    }
+    create_ports(task, &inventory).await?;
+    info!(node = %task.node().uuid, "node is inspected");
+    Ok(())
+}
+
+/// Gives a node without ports one for each network card that was found.
+async fn create_ports(task: &mut ExclusiveTask, inventory: &Inventory) -> Result<(), ConductorError> {
+    if !task.ports().await?.is_empty() {
+        return Ok(());
+    }
+    let node = task.node().uuid;
+    for card in inventory.network_cards() {
+        let port = Port::new(Uuid::new_v4(), inventory.node_id, card.address);
+        let port = Port { pxe_enabled: card.pxe_enabled, ..port };
+        match task.shared().store.port_create(&port).await {
+            Ok(port) => info!(%node, port = %port.uuid, address = port.address, "port is created"),
+            Err(error @ StoreError::Duplicate { .. }) => {
+                warn!(%node, address = port.address, %error, "a network card belongs to another node");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Leaves `message` on the node, removes what the inspection left behind, and lets it fail.
+///
+/// # Errors
+///
+/// Those of the store.
+pub(crate) async fn fail(task: &mut ExclusiveTask, message: String) -> Result<(), ConductorError> {
+    give_up(task, message).await?;
+    process(task, Event::Fail).await
+}
+
+/// Leaves `message` on the node and removes what the inspection left behind.
+///
+/// # Errors
+///
+/// Those of the store.
+pub(crate) async fn give_up(task: &mut ExclusiveTask, message: String) -> Result<(), ConductorError> {
+    warn!(node = %task.node().uuid, error = message, "inspection failed");
+    record_error(task, message, EVENT_TYPE).await;
+    task.save().await?;
+    tear_down(task).await;
+    agent::forget_token_and_url(task.node_mut());
+    task.save().await
+}
+
+/// Removes what the inspection left behind; what cannot be removed is for the operator.
+async fn tear_down(task: &mut ExclusiveTask) {
+    let torn_down = match task.inspect() {
+        Ok(inspect) => match inspect.tear_down().await {
+            // Built before there was anything to tear down.
+            Err(error) if error.kind() == ErrorKind::Unsupported => Ok(()),
+            answer => answer.map_err(inspect.0.failed("tear_down")),
+        },
+        Err(error) => Err(error),
+    };
+    if let Err(error) = torn_down {
+        warn!(node = %task.node().uuid, error = %Chain(&error), "inspection could not be torn down");
+    }
+}
+
+/// Ends an inspection that waits, because a client asks so.
+///
+/// # Errors
+///
+/// [`ConductorError::Driver`]: the driver cannot end it, and the node waits on; [`ConductorError::InvalidState`].
+pub(crate) async fn abort(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    let inspect = task.inspect()?;
+    inspect.abort().await.map_err(inspect.0.failed("abort"))?;
+    record_error(task, "Inspection was aborted by request.", EVENT_TYPE).await;
+    agent::forget_token_and_url(task.node_mut());
+    let last_error = task.node().last_error.clone();
+    task.process_event(Event::Abort, ProcessEvent { last_error, ..ProcessEvent::default() }).await
+}
+
+/// Whether the node waits for what an agent finds.
+pub(crate) fn is_waiting(task: &ExclusiveTask) -> bool {
+    task.node().provision_state == ProvisionState::InspectWait
+}
+
+#[cfg(test)]
+mod tests;

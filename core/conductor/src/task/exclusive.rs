@@ -279,6 +279,11 @@ impl ExclusiveTask {
         Ok(())
     }
 
+    /// What a driver handed over in an inspection since the node was last saved, once.
+    pub(crate) fn take_found(&self) -> Option<farrier_sdk::interface::inspect::Inspection> {
+        self.core().access.as_ref().and_then(super::TaskAccess::take_found)
+    }
+
     /// Forgets that the node exists, so that nothing is released: it was deleted under the lock.
     pub(crate) fn node_destroyed(&mut self) {
         if let Some(mut lock) = self.lock.take() {

@@ -106,6 +106,7 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::NodeInMaintenance { .. } => {
             Fault::new(ErrorName::NodeInMaintenance, capitalized(&text))
         }
+        ConductorError::AbortInMaintenance { .. } => Fault::new(ErrorName::InvalidState, capitalized(&text)),
         ConductorError::NodeIsRetired { .. } => Fault::new(ErrorName::NodeIsRetired, capitalized(&text)),
         ConductorError::ConcurrentActionLimit { .. } => {
             Fault::new(ErrorName::ConcurrentActionLimit, capitalized(&text))
