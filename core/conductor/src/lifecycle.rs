@@ -2,6 +2,9 @@
 //!
 //! Source: Ironic's conductor manager.
 
+mod consoles;
+mod stuck;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,14 +49,29 @@ impl Conductor {
         store.node_target_power_states_clear(&host, POWER_ACTION_ABORTED).await?;
         store.node_reservations_clear(&host).await?;
         let record = conductor.register().await?;
-        if let Err(error) = conductor.register_interfaces(&record).await {
+        if let Err(error) = conductor.take_up(&record).await {
             store.conductor_offline(&host).await?;
             return Err(error);
         }
         conductor.start_heartbeat();
         periodic::start(&conductor.tasks().shared().workers, periodic::tasks(&conductor));
+        consoles::restore_consoles(&conductor);
         info!(conductor = host, hardware_types = ?record.drivers, "conductor is started");
         Ok(conductor)
+    }
+
+    /// Says what this conductor offers, and deals with what an earlier run left half done.
+    async fn take_up(&self, record: &ConductorRecord) -> Result<(), ConductorError> {
+        self.register_interfaces(record).await?;
+        let failed = stuck::fail_stuck(self).await?;
+        if 0 < failed {
+            warn!(
+                conductor = record.hostname,
+                nodes = failed,
+                "nodes did not survive the end of their conductor"
+            );
+        }
+        Ok(())
     }
 
     async fn register(&self) -> Result<ConductorRecord, ConductorError> {

@@ -27,7 +27,6 @@ use crate::error::ConductorError;
 use crate::service::Conductor;
 use crate::workers::Workers;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "no task goes through nodes yet"))]
 pub(crate) use pass::{NodePass, Outcome};
 
 /// A run of a periodic task.
