@@ -17,14 +17,14 @@ mod lock;
 #[cfg(test)]
 mod log_capture;
 pub mod notify;
-#[expect(dead_code, reason = "operations are being written")]
 mod operation;
 mod periodic;
 pub mod registry;
 #[cfg(test)]
 mod script;
 pub mod service;
-#[expect(dead_code, reason = "operations are being written")]
+#[cfg(test)]
+mod stage;
 mod steps;
 pub mod task;
 pub mod workers;

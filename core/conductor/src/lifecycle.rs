@@ -19,6 +19,7 @@ use crate::notify::Notifier;
 use crate::periodic;
 use crate::registry::Registry;
 use crate::service::Conductor;
+use crate::steps::wake::{self, Sweep};
 use crate::task::TaskManager;
 
 /// What is left on nodes whose power action died with an earlier run of this conductor.
@@ -54,6 +55,7 @@ impl Conductor {
             return Err(error);
         }
         conductor.start_heartbeat();
+        wake::sweep(&conductor, Sweep::All).await?;
         periodic::start(&conductor.tasks().shared().workers, periodic::tasks(&conductor));
         consoles::restore_consoles(&conductor);
         info!(conductor = host, hardware_types = ?record.drivers, "conductor is started");

@@ -11,8 +11,10 @@ pub(crate) mod adopt;
 pub(crate) mod agent;
 pub(crate) mod clean;
 pub(crate) mod deploy;
+pub(crate) mod facts;
 pub(crate) mod inspect;
 pub(crate) mod interface;
+pub(crate) mod limit;
 pub(crate) mod power;
 pub(crate) mod record;
 pub(crate) mod rescue;
@@ -22,12 +24,15 @@ pub(crate) mod tear_down;
 pub(crate) mod validate;
 pub(crate) mod verify;
 
+use std::panic::AssertUnwindSafe;
+
 use farrier_model::provision::{Event, ProvisionState};
+use futures_util::FutureExt;
 
 use crate::error::ConductorError;
-use crate::task::{ErrorHandler, ExclusiveTask, Job, JobFuture, ProcessEvent};
+use crate::task::{ErrorHandler, ExclusiveTask, Job, JobError, JobFuture, ProcessEvent, panic_text};
 
-pub(crate) use record::record_error;
+pub(crate) use record::{record_error, record_info};
 
 /// What a node is left with whose job could not be started.
 const NO_WORKER: &str = "No free conductor workers available";
@@ -65,6 +70,19 @@ pub(crate) async fn spawn_towards(
     task.process_event(event, options).await
 }
 
+/// Runs `work`; a panic is an error like any other, so that the caller can tell of both.
+///
+/// # Errors
+///
+/// What `work` answers; [`JobError::Panicked`].
+pub(crate) async fn caught(
+    task: &mut ExclusiveTask,
+    work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
+) -> Result<(), JobError> {
+    let ended = AssertUnwindSafe(async { work(task).await }).catch_unwind().await;
+    ended.unwrap_or_else(|panic| Err(JobError::Panicked(panic_text(&*panic))))
+}
+
 /// Puts a node back whose job found no worker; any other error leaves it as it is.
 pub(crate) fn put_back() -> ErrorHandler {
     Box::new(|error, task, state, target| {
@@ -75,6 +93,7 @@ pub(crate) fn put_back() -> ErrorHandler {
             let node = task.node_mut();
             node.provision_state = state;
             node.target_provision_state = target;
+            interface::restore_deploy(task).await?;
             record_error(task, NO_WORKER, "provision").await;
             task.save().await
         })

@@ -25,6 +25,7 @@ use tracing::{Instrument, debug, error, info_span, warn};
 
 use crate::error::ConductorError;
 use crate::service::Conductor;
+use crate::steps::wake::{self, Sweep};
 use crate::workers::Workers;
 
 pub(crate) use pass::{NodePass, Outcome};
@@ -153,6 +154,9 @@ pub(crate) fn tasks(conductor: &Conductor) -> Vec<PeriodicTask> {
     let config = &conductor.tasks().shared().config;
     vec![
         PeriodicTask::new("history", config.node_history_cleanup_interval, conductor, history::run),
+        PeriodicTask::new("steps", config.check_provision_state_interval, conductor, |pass| async move {
+            wake::sweep(&pass.conductor, Sweep::Overdue).await
+        }),
         // next periodic task above this line
     ]
 }

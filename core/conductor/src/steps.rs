@@ -9,16 +9,42 @@
 //!               └────► fails ──► the operation's own handling of failures
 //! ```
 //!
+//! | module | about |
+//! |---|---|
+//! | [`collect`] | which steps there are, and which of them run by themselves |
+//! | [`execute`] | one step after the other |
+//! | [`children`] | steps on the children of a node |
+//! | [`resume`] | going on after a wait or a hold |
+//! | [`wake`] | going on without anybody's call: asking a step again whether it is over |
+//! | [`contain`] | nothing that goes wrong leaves a node in a passing state |
+//! | [`flow_history`] | the beginning and the end of a list of steps, in the history |
+//!
 //! Source: Ironic's conductor steps.
+
+mod children;
+mod collect;
+mod contain;
+mod execute;
+mod flow_history;
+mod resume;
+pub(crate) mod wake;
 
 use farrier_model::node::{Fields, Node};
 use farrier_model::provision::ProvisionState;
-use farrier_model::step::{Step, StepKind};
-use serde_json::Value;
+use farrier_model::step::{RequestedStep, Step, StepKind};
+use farrier_sdk::interface::deploy::DeployClient;
+use farrier_sdk::step::StepOutcome;
+use serde_json::{Value, json};
 
 use crate::error::ConductorError;
-use crate::operation::agent::remove;
+use crate::operation::agent::{self, remove};
+use crate::operation::{clean, deploy, service};
 use crate::task::ExclusiveTask;
+
+pub(crate) use collect::{automatic, known, refuse_disallowed};
+pub(crate) use contain::contain;
+pub(crate) use execute::{call_step, execute_from_start, prepared, step_timeout};
+pub(crate) use resume::{call_back, unhold};
 
 /// An operation that is a list of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,10 +192,41 @@ impl Flow {
         flag(node, self.keys().disable_ramdisk) == Some(true)
     }
 
+    /// The steps to run.
+    pub(crate) fn steps(self, node: &Node) -> Vec<Step> {
+        let steps = node.driver_internal_info.get(self.keys().steps).cloned();
+        steps.and_then(|steps| serde_json::from_value(steps).ok()).unwrap_or_default()
+    }
+
+    /// The steps a client gave.
+    pub(crate) fn requested(self, node: &Node) -> Option<Vec<RequestedStep>> {
+        let requested = node.driver_internal_info.get(self.keys().requested).cloned();
+        requested.and_then(|steps| serde_json::from_value(steps).ok())
+    }
+
+    /// Remembers the steps a client gave.
+    pub(crate) fn set_requested(self, node: &mut Node, steps: &[RequestedStep]) {
+        node.driver_internal_info.insert(self.keys().requested.to_owned(), json!(steps));
+    }
+
+    /// Sets the steps to run. None of them is running yet.
+    pub(crate) fn set_steps(self, node: &mut Node, steps: &[Step]) {
+        node.driver_internal_info.insert(self.keys().steps.to_owned(), json!(steps));
+        node.driver_internal_info.remove(self.keys().index);
+        self.current_fields(node).clear();
+    }
+
+    /// The place of the step that is running or waiting.
+    pub(crate) fn index(self, node: &Node) -> Option<usize> {
+        let index = node.driver_internal_info.get(self.keys().index)?.as_u64()?;
+        usize::try_from(index).ok()
+    }
+
     /// Forgets the operation: its steps, where it was among them, what its agent can do.
     pub(crate) fn forget(self, node: &mut Node) {
         let keys = self.keys();
         remove(node, &[keys.steps, keys.requested, keys.index, keys.disable_ramdisk, keys.agent_steps]);
+        remove(node, &["steps_validated"]);
         self.forget_flags(node);
         self.current_fields(node).clear();
     }
@@ -181,30 +238,59 @@ impl Flow {
     }
 }
 
+impl Flow {
+    /// Lets the operation fail: what went wrong is left on the node, which ends in the flow's failure state.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub(crate) async fn fail(self, task: &mut ExclusiveTask, message: &str) -> Result<(), ConductorError> {
+        match self {
+            Self::Clean => clean::fail(task, message, clean::Failure::default()).await,
+            Self::Deploy => deploy::fail(task, message, deploy::Failure::default()).await,
+            Self::Service => service::fail(task, message, service::Failure::default()).await,
+        }
+    }
+
+    /// Ends the operation after its last step.
+    async fn finish(self, task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+        match self {
+            Self::Clean => clean::finish(task).await,
+            Self::Deploy => deploy::finish(task).await,
+            Self::Service => service::finish(task).await,
+        }
+    }
+
+    /// Works out which steps run, and sets them.
+    async fn compose(self, task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+        match self {
+            Self::Clean => clean::compose(task).await,
+            Self::Deploy => deploy::compose(task).await,
+            Self::Service => service::compose(task).await,
+        }
+    }
+
+    /// Boots what the steps need, if they need it; asking again tells whether it is there.
+    pub(crate) async fn prepare(self, task: &mut ExclusiveTask) -> Result<StepOutcome, ConductorError> {
+        let limit = step_timeout(task);
+        let deploy = task.deploy()?;
+        let deploy = DeployClient(deploy.0.with_timeout(limit));
+        match self {
+            Self::Clean => deploy.prepare_cleaning().await.map_err(deploy.0.failed("prepare_cleaning")),
+            Self::Service => deploy.prepare_service().await.map_err(deploy.0.failed("prepare_service")),
+            Self::Deploy => {
+                deploy.prepare().await.map_err(deploy.0.failed("prepare")).map(|()| StepOutcome::Done)
+            }
+        }
+    }
+}
+
+/// Whether the agent will call: it has before, and was not cut off since.
+fn agent_is_expected(node: &Node, flow: Flow) -> bool {
+    !flow.is_ramdisk_disabled(node) && agent::is_known(node)
+}
+
 /// A yes or no in `driver_internal_info`.
 pub(crate) fn flag(node: &Node, key: &str) -> Option<bool> {
     node.driver_internal_info.get(key).and_then(Value::as_bool)
-}
-
-/// Goes on with the steps of a node that waits, after its current step is over: event `resume` and a job.
-///
-/// The node must be in the flow's waiting state. Where it was left is on the node: a step with `skip` set to false
-/// is run again, one with `abort_after` is the last.
-///
-/// # Errors
-///
-/// [`ConductorError::InvalidState`]: the node does not wait; those of the store.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
-pub(crate) async fn resume(task: &mut ExclusiveTask, _flow: Flow) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: not written yet", task.node().uuid)))
-}
-
-/// Lets a node go on that was held: at once if it does without the agent, otherwise with its next heartbeat.
-///
-/// # Errors
-///
-/// [`ConductorError::InvalidState`]: the node is not held; those of the store.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
-pub(crate) async fn unhold(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: not written yet", task.node().uuid)))
 }

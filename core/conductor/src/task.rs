@@ -35,6 +35,7 @@ use crate::workers::Workers;
 
 pub use event::{ErrorHandler, ProcessEvent};
 pub use exclusive::ExclusiveTask;
+pub(crate) use job::panic_text;
 pub use job::{Job, JobError, JobFuture, SpawnErrorHook};
 pub use shared::SharedTask;
 

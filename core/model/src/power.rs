@@ -37,11 +37,22 @@ pub fn may_skip(request: PowerState) -> bool {
 ///
 /// See [`PowerRefusal`].
 pub fn check_request(node: &Node, request: PowerState) -> Result<PowerState, PowerRefusal> {
-    let target = target_power_state(request).ok_or(PowerRefusal::NotARequest { request })?;
     let state = node.provision_state;
-    if matches!(state, ProvisionState::Cleaning | ProvisionState::CleanWait) {
+    if matches!(state, ProvisionState::Cleaning | ProvisionState::CleanWait)
+        && target_power_state(request).is_some()
+    {
         return Err(PowerRefusal::InvalidState { request, state });
     }
+    check_action(node, request)
+}
+
+/// Whether the power of `node` may be changed by what the conductor does with it: also while it is cleaned.
+///
+/// # Errors
+///
+/// [`PowerRefusal::NotARequest`], [`PowerRefusal::PowerOffDisabled`].
+pub fn check_action(node: &Node, request: PowerState) -> Result<PowerState, PowerRefusal> {
+    let target = target_power_state(request).ok_or(PowerRefusal::NotARequest { request })?;
     if target == PowerState::Off && node.disable_power_off {
         return Err(PowerRefusal::PowerOffDisabled { request });
     }

@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::error::ConductorError;
 use crate::operation::{
-    agent, clean, deploy, inspect, kept_target, process, put_back, record_error, rescue, service,
+    agent, clean, deploy, inspect, interface, kept_target, process, put_back, record_error, rescue, service,
 };
 use crate::steps::Flow;
 use crate::task::{ExclusiveTask, Job, JobFuture, ProcessEvent};
@@ -101,8 +101,12 @@ fn run(task: &mut ExclusiveTask, flow: Flow) -> JobFuture<'_> {
     Box::pin(async move { Ok(clean_up(task, flow).await?) })
 }
 
-/// Puts away what the operation prepared, and forgets where it was.
-async fn clean_up(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
+/// Puts away what the operation prepared, and forgets where it was; its event was processed before.
+///
+/// # Errors
+///
+/// Those of the store. What goes wrong in the drivers is handled.
+pub(crate) async fn clean_up(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
     let message = by_request(task, flow);
     if let Err(error) = put_away(task, flow).await {
         return fail(task, flow, &error).await;
@@ -110,7 +114,8 @@ async fn clean_up(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorE
     record_error(task, message, EVENT_TYPE).await;
     flow.forget(task.node_mut());
     agent::forget_token_and_url(task.node_mut());
-    task.save().await
+    task.save().await?;
+    interface::restore_deploy(task).await
 }
 
 /// What the node is left with when all went well.

@@ -1,11 +1,27 @@
-//! Cleaning.
+//! Cleaning: by itself after a tear-down and before a node becomes available, or with the steps of a client.
 //!
 //! Source: Ironic's conductor, cleaning.
 
-use farrier_model::step::RequestedStep;
+use farrier_model::node::Fault;
+use farrier_model::provision::{Event, ProvisionState};
+use farrier_model::step::check::{Leniency, check};
+use farrier_model::step::request::in_order;
+use farrier_model::step::{RequestedStep, StepKind};
+use farrier_sdk::error::Chain;
+use farrier_sdk::interface::deploy::DeployClient;
+use farrier_sdk::interface::power::PowerState;
+use farrier_sdk::step::StepOutcome;
+use serde_json::json;
+use tracing::{error, info};
 
+use super::limit::{self, Limit};
+use super::{agent, facts, interface, kept_target, power, process, record_error, spawn_towards};
 use crate::error::ConductorError;
-use crate::task::ExclusiveTask;
+use crate::steps::{Flow, automatic, contain, known, prepared, refuse_disallowed, step_timeout};
+use crate::task::{ExclusiveTask, JobError};
+
+/// What the history calls it.
+const EVENT_TYPE: &str = "cleaning";
 
 /// What happens to a node whose cleaning failed, besides its last error and its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,19 +41,205 @@ impl Default for Failure {
 }
 
 /// Starts the cleaning of a node that is to become available.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
+///
+/// # Errors
+///
+/// [`ConductorError::NodeIsRetired`], [`ConductorError::NodeInMaintenance`]; those of the state machine.
 pub(crate) async fn start_automated(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: not written yet", task.node().uuid)))
+    let node = task.node();
+    if node.retired {
+        return Err(ConductorError::NodeIsRetired { node: node.uuid });
+    }
+    if node.maintenance && !task.shared().config.allow_provisioning_in_maintenance {
+        return Err(ConductorError::NodeInMaintenance { node: node.uuid, what: "made available" });
+    }
+    start(task, Event::Provide, Wanted::default()).await
 }
 
 /// Starts a cleaning with the steps of a client.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
+///
+/// # Errors
+///
+/// [`ConductorError::ConcurrentActionLimit`], [`ConductorError::StepNotAllowed`]; what the drivers miss on the
+/// node; [`ConductorError::InvalidParameter`]: every problem of the steps that is known now.
 pub(crate) async fn start_manual(
     task: &mut ExclusiveTask,
-    _steps: Vec<RequestedStep>,
-    _disable_ramdisk: bool,
+    steps: Vec<RequestedStep>,
+    disable_ramdisk: bool,
 ) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: not written yet", task.node().uuid)))
+    limit::check(task, Limit::Clean).await?;
+    validate(task, disable_ramdisk).await?;
+    refuse_disallowed(&task.shared().config, StepKind::Clean, &steps)?;
+    let known = known(task, StepKind::Clean)?;
+    let leniency = Leniency { unknown_allowed: !disable_ramdisk, ramdisk_disabled: disable_ramdisk };
+    check(StepKind::Clean, &steps, &known, leniency)
+        .map_err(|problems| ConductorError::invalid_parameter(problems.to_string()))?;
+    start(task, Event::Clean, Wanted { steps: Some(steps), disable_ramdisk }).await
+}
+
+/// What a cleaning is asked to do; without steps those of the drivers run.
+#[derive(Debug, Default)]
+struct Wanted {
+    steps: Option<Vec<RequestedStep>>,
+    disable_ramdisk: bool,
+}
+
+async fn start(task: &mut ExclusiveTask, event: Event, wanted: Wanted) -> Result<(), ConductorError> {
+    let target = wanted.steps.is_some().then_some(ProvisionState::Manageable);
+    spawn_towards(task, event, target, "node_clean", move |task| {
+        Box::pin(contain(task, Flow::Clean, move |task| {
+            Box::pin(async move { clean(task, wanted).await.map_err(JobError::from) })
+        }))
+    })
+    .await
+}
+
+/// Cleans a node after its tear-down, which left it in `cleaning`.
+///
+/// # Errors
+///
+/// Those of the store. What goes wrong in cleaning is handled.
+pub(crate) async fn after_tear_down(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    clean(task, Wanted::default()).await
+}
+
+async fn clean(task: &mut ExclusiveTask, wanted: Wanted) -> Result<(), ConductorError> {
+    let node = task.node().uuid;
+    if wanted.steps.is_none() && !is_automated(task) {
+        info!(%node, "automated cleaning is switched off");
+        task.node_mut().clean_step.clear();
+        interface::restore_deploy(task).await?;
+        return process(task, arrival(task)).await;
+    }
+    if task.node().maintenance && !task.shared().config.allow_provisioning_in_maintenance {
+        let message = format!("Node {node} is in maintenance, so it can not be cleaned");
+        return fail(task, &message, Failure::default()).await;
+    }
+    if let Err(error) = interface::switch_deploy(task).await {
+        let message = format!("Node {node} has no deploy interface for cleaning: {}", Chain(&error));
+        return fail(task, &message, Failure { tear_down: false, ..Failure::default() }).await;
+    }
+    if let Err(error) = validate(task, wanted.disable_ramdisk).await {
+        let message = format!("Validation of node {node} for cleaning failed: {}", Chain(&error));
+        return fail(task, &message, Failure::default()).await;
+    }
+    remember(task, wanted).await?;
+    facts::refresh(task).await;
+    skip_ramdisk_if_not_needed(task).await?;
+    let outcome = if Flow::Clean.is_ramdisk_disabled(task.node()) {
+        Ok(StepOutcome::Done)
+    } else {
+        Flow::Clean.prepare(task).await
+    };
+    task.save().await?;
+    match outcome {
+        Ok(outcome) => prepared(task, Flow::Clean, outcome).await,
+        Err(error) => {
+            let message = format!("Failed to prepare node {node} for cleaning: {}", Chain(&error));
+            fail(task, &message, Failure::default()).await
+        }
+    }
+}
+
+/// Whether nodes like this one are cleaned without being asked: the node says, or else the configuration.
+fn is_automated(task: &ExclusiveTask) -> bool {
+    task.node().automated_clean.unwrap_or(task.shared().config.automated_clean)
+}
+
+/// The event that ends a cleaning: a node that is retired, or cleaned by hand, does not become available.
+fn arrival(task: &ExclusiveTask) -> Event {
+    if task.node().retired || kept_target(task).is_some() { Event::Manage } else { Event::Done }
+}
+
+/// Asks the drivers whether they have what cleaning needs.
+async fn validate(task: &mut ExclusiveTask, disable_ramdisk: bool) -> Result<(), ConductorError> {
+    let power = task.power()?;
+    power.validate().await.map_err(power.0.failed("validate"))?;
+    if !disable_ramdisk {
+        let network = task.network()?;
+        network.validate().await.map_err(network.0.failed("validate"))?;
+    }
+    Ok(())
+}
+
+/// Forgets an earlier cleaning and notes what this one is asked to do.
+async fn remember(task: &mut ExclusiveTask, wanted: Wanted) -> Result<(), ConductorError> {
+    wipe(task);
+    let node = task.node_mut();
+    if let Some(steps) = &wanted.steps {
+        Flow::Clean.set_requested(node, steps);
+    }
+    let key = Flow::Clean.keys().disable_ramdisk.to_owned();
+    node.driver_internal_info.insert(key, json!(wanted.disable_ramdisk));
+    task.save().await
+}
+
+/// Does without the agent when every given step says that it can.
+async fn skip_ramdisk_if_not_needed(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    let Some(requested) = Flow::Clean.requested(task.node()) else { return Ok(()) };
+    let known = known(task, StepKind::Clean)?;
+    // Steps that nobody knows may be the agent's.
+    let Ok(steps) = check(StepKind::Clean, &requested, &known, Leniency::default()) else { return Ok(()) };
+    if steps.iter().any(|step| step.requires_ramdisk) {
+        return Ok(());
+    }
+    let key = Flow::Clean.keys().disable_ramdisk.to_owned();
+    task.node_mut().driver_internal_info.insert(key, json!(true));
+    task.save().await
+}
+
+/// Works out which steps run: the given ones in their order, or those of the drivers by priority.
+///
+/// # Errors
+///
+/// [`ConductorError::InvalidParameter`]: every problem of the given steps; those of the store.
+pub(crate) async fn compose(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    let steps = match Flow::Clean.requested(task.node()) {
+        None => automatic(task, StepKind::Clean)?,
+        Some(requested) => {
+            let known = known(task, StepKind::Clean)?;
+            let ramdisk_disabled = Flow::Clean.is_ramdisk_disabled(task.node());
+            let leniency = Leniency { unknown_allowed: false, ramdisk_disabled };
+            check(StepKind::Clean, &in_order(requested), &known, leniency)
+                .map_err(|problems| ConductorError::invalid_parameter(problems.to_string()))?
+        }
+    };
+    Flow::Clean.set_steps(task.node_mut(), &steps);
+    task.save().await
+}
+
+/// Ends a cleaning after its last step.
+///
+/// # Errors
+///
+/// Those of the store. What goes wrong in the drivers is handled.
+pub(crate) async fn finish(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    let ramdisk_disabled = Flow::Clean.is_ramdisk_disabled(task.node());
+    wipe(task);
+    task.save().await?;
+    if !ramdisk_disabled && let Err(error) = tear_down(task).await {
+        let node = task.node().uuid;
+        let message = format!("Failed to tear down from cleaning for node {node}: {}", Chain(&error));
+        return fail(task, &message, Failure { tear_down: false, ..Failure::default() }).await;
+    }
+    facts::refresh(task).await;
+    interface::restore_deploy(task).await?;
+    info!(node = %task.node().uuid, "node is clean");
+    process(task, arrival(task)).await
+}
+
+async fn tear_down(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    let limit = step_timeout(task);
+    let deploy = task.deploy()?;
+    let deploy = DeployClient(deploy.0.with_timeout(limit));
+    deploy.tear_down_cleaning().await.map_err(deploy.0.failed("tear_down_cleaning"))
+}
+
+/// Forgets the steps and the agent.
+fn wipe(task: &mut ExclusiveTask) {
+    let node = task.node_mut();
+    agent::forget_token_and_url(node);
+    Flow::Clean.forget(node);
 }
 
 /// Records that the cleaning of a node failed, and lets it fail: last error, history, maintenance, `clean failed`.
@@ -45,11 +247,57 @@ pub(crate) async fn start_manual(
 /// # Errors
 ///
 /// Those of the store.
-#[expect(clippy::unused_async, reason = "what comes here waits")]
 pub(crate) async fn fail(
     task: &mut ExclusiveTask,
-    _message: &str,
-    _failure: Failure,
+    message: &str,
+    failure: Failure,
 ) -> Result<(), ConductorError> {
-    Err(ConductorError::invalid_parameter(format!("node {}: not written yet", task.node().uuid)))
+    error!(node = %task.node().uuid, error = message, "cleaning failed");
+    let mut message = message.to_owned();
+    let maintenance = failure.maintenance.unwrap_or_else(|| !task.node().clean_step.is_empty());
+    if failure.tear_down
+        && let Err(error) = tear_down(task).await
+    {
+        error!(node = %task.node().uuid, error = %Chain(&error), "cleaning could not be torn down");
+        message = format!("{message}. Also failed to tear down cleaning: {}", Chain(&error));
+    }
+    // What the driver has saved meanwhile is on the node from here on.
+    task.save().await?;
+    let node = task.node_mut();
+    if maintenance {
+        node.maintenance = true;
+        node.fault = Some(Fault::CleanFailure);
+        node.maintenance_reason.get_or_insert_with(|| message.clone());
+    }
+    node.clean_step.clear();
+    agent::remove(node, &[Flow::Clean.keys().index]);
+    Flow::Clean.forget_flags(node);
+    agent::forget_token_and_url(node);
+    record_error(task, message, EVENT_TYPE).await;
+    task.save().await?;
+    if task.shared().config.poweroff_in_cleanfail {
+        power_off(task).await?;
+    }
+    interface::restore_deploy(task).await?;
+    if failure.process_fail && task.node().provision_state != ProvisionState::CleanFail {
+        process(task, Event::Fail).await?;
+    }
+    Ok(())
 }
+
+/// Cuts the power of a machine whose operation failed, keeping what is said about that.
+///
+/// # Errors
+///
+/// Those of the store.
+pub(super) async fn power_off(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+    let last_error = task.node().last_error.clone();
+    if let Err(error) = power::action(task, PowerState::Off, None).await {
+        error!(node = %task.node().uuid, error = %Chain(&error), "a machine could not be powered off");
+    }
+    task.node_mut().last_error = last_error;
+    task.save().await
+}
+
+#[cfg(test)]
+mod tests;

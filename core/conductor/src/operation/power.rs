@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use farrier_model::power::{check_request, may_skip, target_power_state};
+use farrier_model::power::{check_action, check_request, may_skip, target_power_state};
 use farrier_model::provision::FAILURE;
 use farrier_sdk::error::{Chain, ErrorKind};
 use farrier_sdk::interface::power::{PowerClient, PowerState};
@@ -83,7 +83,7 @@ pub(crate) async fn action(
         let error = ConductorError::PowerRefused { node: uuid, source };
         return fail(task, request, request, error).await;
     };
-    if let Err(source) = check_request(task.node(), request) {
+    if let Err(source) = check_action(task.node(), request) {
         return fail(task, request, target, ConductorError::PowerRefused { node: uuid, source }).await;
     }
     let power = task.power()?;

@@ -244,6 +244,8 @@ struct NoopDeploy;
 impl DeployInterface for NoopDeploy {
     type Info = NoInfo;
 
+    /// Take the machine as it is for the instance
+    #[step(deploy, priority = 100)]
     async fn deploy(&self, _task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
         Ok(StepOutcome::Done)
     }

@@ -7,16 +7,17 @@ use std::fmt;
 use farrier_model::node::{Node, NodeName};
 use farrier_model::provision::machine::next;
 use farrier_model::provision::{ProvisionState, Verb};
-use farrier_model::step::RequestedStep;
+use farrier_model::step::{RequestedStep, StepKind};
 use farrier_sdk::secret::Secret;
 use farrier_store::StoreError;
 use serde_json::Value;
 
 use super::{Conductor, end};
 use crate::error::ConductorError;
+use crate::lock::Retry;
 use crate::operation::{self, abort, adopt, clean, deploy, inspect, rescue, service, tear_down, verify};
-use crate::steps;
-use crate::task::{ExclusiveTask, RequestContext};
+use crate::steps::{self, Flow};
+use crate::task::{Acquire, ExclusiveTask, RequestContext};
 
 /// What a client asks of a node. Its `Debug` shows neither config drive nor password.
 #[derive(Clone)]
@@ -85,6 +86,34 @@ impl Conductor {
         check_maintenance(&node, request.verb)?;
         let mut task = self.exclusive(context, &node, purpose(request.verb)).await?;
         let started = Box::pin(start(&mut task, request)).await;
+        end(task, started).await
+    }
+}
+
+impl Conductor {
+    /// Goes on with the steps of a node whose current step is over: called for whoever knows that. Waits for the
+    /// lock as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// - [`ConductorError::WrongState`]: the node does not wait for such a step.
+    /// - [`ConductorError::InvalidParameter`]: steps of this kind do not wait.
+    /// - [`ConductorError::NoFreeConductorWorker`]: the node still waits.
+    pub async fn continue_steps(
+        &self,
+        context: RequestContext,
+        name: &NodeName,
+        kind: StepKind,
+    ) -> Result<(), ConductorError> {
+        let flow = Flow::ALL.into_iter().find(|flow| flow.kind() == kind);
+        let flow = flow.ok_or_else(|| {
+            ConductorError::invalid_parameter(format!("{kind} steps do not wait for anybody"))
+        })?;
+        let node = self.node(name).await?;
+        let acquire =
+            Acquire { context, retry: Retry::Patient, ..Acquire::new("going on with the steps of a node") };
+        let mut task = self.tasks.acquire_exclusive(&node, acquire).await?;
+        let started = steps::call_back(&mut task, flow).await;
         end(task, started).await
     }
 }

@@ -242,6 +242,16 @@ impl ExclusiveTask {
         core.load_driver()
     }
 
+    /// Takes back what was changed and not saved, on the node and of its place in the state machine.
+    ///
+    /// # Errors
+    ///
+    /// [`ConductorError::InvalidState`]: the stored node is nowhere.
+    pub(crate) fn forget_unsaved(&mut self) -> Result<(), ConductorError> {
+        let core = self.core_mut();
+        core.bind(core.stored.clone())
+    }
+
     /// Where the node is and where it is going.
     #[must_use]
     pub fn machine(&self) -> &Machine {

@@ -95,7 +95,8 @@ async fn record_failure(task: &mut ExclusiveTask, name: &str, failure: &JobError
     }
 }
 
-fn panic_text(payload: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".to_owned())
 }
