@@ -11,6 +11,7 @@
 //! | [`bios`], [`firmware`] | what was read from a machine |
 //! | [`conductor`] | a process that owns nodes |
 //! | [`history`] | what happened to a node |
+//! | [`notification`] | what others are told, without secrets |
 //! | [`inventory`] | what an inspection found |
 //! | [`provision`] | states, events, verbs, groups of states |
 //! | [`provision::machine`] | which event leads where |
@@ -24,6 +25,7 @@ pub mod firmware;
 pub mod history;
 pub mod inventory;
 pub mod node;
+pub mod notification;
 pub mod port;
 pub mod portgroup;
 pub mod power;
