@@ -16,6 +16,7 @@
 //! | [`http`] | requests to a server on this machine |
 //! | [`postgres`] | a PostgreSQL of its own |
 //! | [`sushy`] | a BMC that speaks Redfish |
+//! | [`webhook`] | a receiver of notifications |
 //! | [`venv`] | the Python clients and simulators |
 //! | [`labs`] | data that cannot be part of this repository |
 //!
@@ -45,3 +46,4 @@ pub mod sushy;
 pub mod switch;
 pub mod venv;
 pub mod wait;
+pub mod webhook;
