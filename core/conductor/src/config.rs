@@ -1,5 +1,7 @@
 //! Options of the conductor. Names and defaults are Ironic's where it has them.
 
+mod notification;
+
 use std::time::Duration;
 
 use farrier_model::step::{StepId, StepPriority};
@@ -7,6 +9,7 @@ use farrier_sdk::interface::InterfaceType;
 use serde::{Deserialize, Serialize};
 
 pub use crate::operation::rescue::RescueHash;
+pub use notification::{NotificationConfig, VerifyCa, WebhookConfig};
 
 /// Which drivers a conductor offers: the table `[drivers]`.
 ///

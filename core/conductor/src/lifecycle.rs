@@ -13,7 +13,7 @@ use farrier_sdk::interface::InterfaceType;
 use farrier_store::{Registration, Store};
 use tracing::{error, info, warn};
 
-use crate::config::ConductorConfig;
+use crate::config::{ConductorConfig, NotificationConfig};
 use crate::error::ConductorError;
 use crate::notify::Notifier;
 use crate::periodic;
@@ -29,14 +29,28 @@ const POWER_ACTION_ABORTED: &str = "Pending power operation was aborted due to c
 const PLUGIN_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Conductor {
+    /// As [`start_with`](Self::start_with), without destinations of notifications.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub async fn start(
+        config: ConductorConfig,
+        store: Store,
+        registry: Arc<Registry>,
+    ) -> Result<Self, ConductorError> {
+        Self::start_with(config, &NotificationConfig::default(), store, registry).await
+    }
+
     /// Takes up the name in the configuration: clears what an earlier run left, registers, and says so from time
     /// to time. The caller loads plugins before and listens after.
     ///
     /// # Errors
     ///
     /// [`ConductorError::IncorrectConfiguration`]; those of the store. Nothing stays registered.
-    pub async fn start(
+    pub async fn start_with(
         config: ConductorConfig,
+        notifications: &NotificationConfig,
         store: Store,
         registry: Arc<Registry>,
     ) -> Result<Self, ConductorError> {
@@ -45,7 +59,8 @@ impl Conductor {
             let reason = "`host` is empty, and the name of this host is not known".to_owned();
             return Err(ConductorError::IncorrectConfiguration { reason });
         }
-        let tasks = TaskManager::new(&host, config, store.clone(), registry, Notifier::default())?;
+        let notifier = Notifier::start(&host, notifications, &registry.secret_keys())?;
+        let tasks = TaskManager::new(&host, config, store.clone(), registry, notifier)?;
         let conductor = Self::new(tasks);
         store.node_target_power_states_clear(&host, POWER_ACTION_ABORTED).await?;
         store.node_reservations_clear(&host).await?;
@@ -129,7 +144,7 @@ impl Conductor {
         });
     }
 
-    /// Ends: marks itself offline, waits for running jobs, closes the plugins.
+    /// Ends: marks itself offline, waits for running jobs, closes the plugins, sends what was told meanwhile.
     pub async fn stop(&self) {
         let shared = self.tasks().shared();
         if let Err(error) = shared.store.conductor_offline(&shared.host).await {
@@ -147,6 +162,7 @@ impl Conductor {
                 warn!(plugin = plugin.name(), %error, "plugin did not close");
             }
         }
+        shared.notifier.stop().await;
         info!(conductor = shared.host, "conductor is stopped");
     }
 }

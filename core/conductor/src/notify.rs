@@ -1,267 +1,269 @@
-//! Says what happened.
+//! Says what happened: builds notifications and hands them to their destinations.
+//!
+//! | module | about |
+//! |---|---|
+//! | `queue` | what waits for a destination: bounded, the oldest goes first |
+//! | `log`, `webhook` | the destinations |
+//!
+//! Publishing puts a message into the queue of each destination and returns: it never waits, fails or holds
+//! anything a task needs. One job per destination takes from its queue, so that what was published in an order
+//! arrives in that order. The payload is built from the node that is handed over, at once.
 //!
 //! Source: Ironic's notifications.
 
+mod log;
+mod queue;
+mod tls;
+mod webhook;
+
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use farrier_model::node::Node;
-use farrier_model::provision::{Event, ProvisionState, UNSTABLE};
+use farrier_model::notification::node::{self as told, ConsoleAction, StateChange};
+use farrier_model::notification::{Level, Notification, Status, Told};
 use farrier_sdk::interface::power::PowerState;
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
 use tokio::sync::broadcast;
-use tracing::debug;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::config::NotificationConfig;
+use crate::error::ConductorError;
+use queue::{Message, Queue};
+use webhook::Webhook;
+
+pub use queue::Counters;
 
 /// How many notifications a listener may be behind before it misses some.
 const BACKLOG_MAX: usize = 1024;
 
-/// How much a notification matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// For people who look for a defect.
-    Debug,
-    /// Something happened as it should.
-    Info,
-    /// Something is not as it should be.
-    Warning,
-    /// Something failed.
-    Error,
-    /// Something failed that must not.
-    Critical,
+/// Publishes notifications. Cheap to clone.
+///
+/// The default has no destinations; listeners of this process hear everything all the same.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    bus: Arc<Bus>,
+    service: Service,
 }
 
-/// Which part of an action a notification tells of.
+/// In whose name something is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It begins.
-    Start,
-    /// It has ended.
-    End,
-    /// It has failed.
-    Error,
-    /// It was done at once.
-    Success,
+enum Service {
+    Conductor,
+    Api,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Start => "start",
-            Self::End => "end",
-            Self::Error => "error",
-            Self::Success => "success",
+            Self::Conductor => "ironic-conductor",
+            Self::Api => "ironic-api",
         })
     }
 }
 
-/// One notification.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Notification {
-    /// `baremetal.<object>.<action>.<status>`.
-    pub event_type: String,
-    /// How much it matters.
-    pub level: Level,
-    /// What it tells.
-    pub payload: Map<String, Value>,
+struct Bus {
+    host: String,
+    /// None sends nothing.
+    level: Option<Level>,
+    /// Keys that drivers declare secret.
+    secret_keys: Vec<String>,
+    listeners: broadcast::Sender<Notification>,
+    queues: Vec<Arc<Queue>>,
+    jobs: Mutex<Vec<JoinHandle<()>>>,
+    shutdown_timeout: Duration,
 }
 
-/// Publishes notifications; never waits for a listener.
-#[derive(Debug, Clone)]
-pub struct Notifier {
-    listeners: broadcast::Sender<Notification>,
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("host", &self.host).field("level", &self.level).finish_non_exhaustive()
+    }
+}
+
+/// Without anybody who publishes, destinations end when they have sent what they have.
+impl Drop for Bus {
+    fn drop(&mut self) {
+        self.queues.iter().for_each(|queue| queue.close());
+    }
 }
 
 impl Default for Notifier {
     fn default() -> Self {
-        Self { listeners: broadcast::Sender::new(BACKLOG_MAX) }
+        Self::with("", &NotificationConfig::default(), Vec::new(), Vec::new())
     }
 }
 
 impl Notifier {
-    /// Hears every notification from now on.
-    #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Notification> {
-        self.listeners.subscribe()
+    /// Starts the configured destinations, in the runtime that is running.
+    ///
+    /// `secret_keys` are the keys that drivers declare secret.
+    ///
+    /// # Errors
+    ///
+    /// [`ConductorError::IncorrectConfiguration`].
+    pub fn start(
+        host: &str,
+        config: &NotificationConfig,
+        secret_keys: &[&str],
+    ) -> Result<Self, ConductorError> {
+        config.check()?;
+        let secret_keys = secret_keys.iter().map(|key| (*key).to_owned()).collect();
+        if config.notification_level.is_none() {
+            return Ok(Self::with(host, config, secret_keys, Vec::new()));
+        }
+        let webhook = config.webhook.as_ref().map(|webhook| Webhook::new(webhook, config)).transpose()?;
+        let queue = |destination| Arc::new(Queue::new(destination, config));
+        let mut queues = Vec::new();
+        let mut jobs = Vec::new();
+        if config.log {
+            let queue = queue("log");
+            jobs.push(tokio::spawn(log::run(
+                Arc::clone(&queue),
+                config.versioned_notifications_topics.clone(),
+            )));
+            queues.push(queue);
+        }
+        if let Some(webhook) = webhook {
+            let queue = queue("webhook");
+            jobs.push(tokio::spawn(webhook.run(Arc::clone(&queue))));
+            queues.push(queue);
+        }
+        let notifier = Self::with(host, config, secret_keys, queues);
+        notifier.jobs().extend(jobs);
+        Ok(notifier)
     }
 
-    /// Publishes one.
-    pub fn publish(&self, notification: Notification) {
-        debug!(target: "notification", event_type = notification.event_type, level = ?notification.level, "notification");
+    fn with(
+        host: &str,
+        config: &NotificationConfig,
+        secret_keys: Vec<String>,
+        queues: Vec<Arc<Queue>>,
+    ) -> Self {
+        let bus = Bus {
+            host: host.to_owned(),
+            level: config.notification_level,
+            secret_keys,
+            listeners: broadcast::Sender::new(BACKLOG_MAX),
+            queues,
+            jobs: Mutex::default(),
+            shutdown_timeout: Duration::from_secs(config.shutdown_timeout),
+        };
+        Self { bus: Arc::new(bus), service: Service::Conductor }
+    }
+
+    fn jobs(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.bus.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, telling in the name of the API.
+    #[must_use]
+    pub fn of_api(&self) -> Self {
+        Self { bus: Arc::clone(&self.bus), service: Service::Api }
+    }
+
+    /// Hears every notification from now on, whatever is sent.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Notification> {
+        self.bus.listeners.subscribe()
+    }
+
+    /// What became of the messages so far, by destination.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(&'static str, Counters)> {
+        self.bus.queues.iter().map(|queue| (queue.destination(), queue.counters())).collect()
+    }
+
+    /// Whether anybody wants to hear of what matters as much as `level`.
+    #[must_use]
+    pub fn is_wanted(&self, level: Level) -> bool {
+        self.is_sent(level) || self.bus.listeners.receiver_count() != 0
+    }
+
+    fn is_sent(&self, level: Level) -> bool {
+        !self.bus.queues.is_empty() && self.bus.level.is_some_and(|least| least <= level)
+    }
+
+    /// Publishes what `build` makes, unless nobody wants to hear of it; `build` gets the keys that drivers declare
+    /// secret.
+    fn tell(&self, level: Level, build: impl FnOnce(&[&str]) -> Notification) {
+        if !self.is_wanted(level) {
+            return;
+        }
+        let declared: Vec<&str> = self.bus.secret_keys.iter().map(String::as_str).collect();
+        self.publish(build(&declared));
+    }
+
+    fn publish(&self, notification: Notification) {
+        if self.is_sent(notification.level) {
+            let publisher_id = format!("{}.{}", self.service, self.bus.host);
+            let message = Message::new(&notification, Uuid::new_v4(), &publisher_id, Timestamp::now());
+            match message.map(Arc::new) {
+                Ok(message) => self.bus.queues.iter().for_each(|queue| queue.push(Arc::clone(&message))),
+                Err(error) => {
+                    warn!(event_type = notification.event_type, %error, "a notification is not sent");
+                }
+            }
+        }
         // Nobody may be listening.
-        self.listeners.send(notification).map(drop).unwrap_or_default();
+        self.bus.listeners.send(notification).map(drop).unwrap_or_default();
     }
 
     /// Tells of a processed event of the state machine; `node` is as it was saved.
-    pub(crate) fn provision_set(&self, node: &Node, change: &StateChange) {
-        let (status, level) = change.classify(node.provision_state);
-        let mut payload = node_payload(node);
-        payload.insert("event".to_owned(), json!(change.event.as_str()));
-        payload.insert("previous_provision_state".to_owned(), json!(change.previous.as_str()));
-        payload.insert(
-            "previous_target_provision_state".to_owned(),
-            json!(change.previous_target.map(ProvisionState::as_str)),
-        );
-        self.publish(Notification {
-            event_type: format!("baremetal.node.provision_set.{status}"),
-            level,
-            payload,
-        });
+    pub(crate) fn provision_set(&self, node: &Node, change: StateChange) {
+        let level = change.status(node.provision_state).level();
+        self.tell(level, |declared| told::provision_set(node, change, declared));
     }
 
-    /// Tells of a power action.
-    pub(crate) fn power_set(&self, node: &Node, request: &str, status: Status) {
-        let mut payload = node_payload(node);
-        payload.insert("to_power".to_owned(), json!(request));
-        let level = if status == Status::Error { Level::Error } else { Level::Info };
-        self.publish(Notification {
-            event_type: format!("baremetal.node.power_set.{status}"),
-            level,
-            payload,
-        });
+    /// Tells of a power action, by the state that was asked for.
+    pub(crate) fn power_set(&self, node: &Node, request: PowerState, status: Status) {
+        self.tell(status.level(), |declared| told::power_set(node, request, status, declared));
     }
 
     /// Tells that the recorded power state was corrected, from `from_power` to the one of `node`.
     ///
     /// To be called after the node was saved with its new state, and only when the state is another one.
     pub fn power_state_corrected(&self, node: &Node, from_power: Option<PowerState>) {
-        let mut payload = node_payload(node);
-        payload.insert("from_power".to_owned(), json!(from_power.map(PowerState::as_str)));
-        self.publish(Notification {
-            event_type: format!("baremetal.node.power_state_corrected.{}", Status::Success),
-            level: Level::Info,
-            payload,
-        });
+        self.tell(Level::Info, |declared| told::power_state_corrected(node, from_power, declared));
     }
 
-    /// Tells of a console that is switched, restored or stopped; a failure is an error, anything else is not.
+    /// Tells of a console that is switched, restored or stopped.
     pub fn console(&self, node: &Node, action: ConsoleAction, status: Status) {
-        self.publish(Notification {
-            event_type: format!("baremetal.node.{action}.{status}"),
-            level: if status == Status::Error { Level::Error } else { Level::Info },
-            payload: node_payload(node),
+        self.tell(status.level(), |declared| told::console(node, action, status, declared));
+    }
+
+    /// Tells that a node is put into maintenance, or out of it.
+    pub fn maintenance_set(&self, node: &Node, status: Status) {
+        self.tell(status.level(), |declared| told::maintenance_set(node, status, declared));
+    }
+
+    /// Tells how far `action` on a record is.
+    pub fn changed<T: Told>(&self, record: &T, action: &str, status: Status) {
+        self.tell(status.level(), |declared| {
+            Notification::new(T::OBJECT, action, status, record.payload(declared))
         });
     }
-}
 
-/// What happens to a node's console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConsoleAction {
-    /// Somebody switches it on or off, or its node is deleted.
-    Set,
-    /// It is on again: after the start of a conductor, a takeover, the end of a deployment.
-    Restore,
-    /// It goes with the instance.
-    Stop,
-}
-
-impl fmt::Display for ConsoleAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Set => "console_set",
-            Self::Restore => "console_restore",
-            Self::Stop => "console_stop",
-        })
-    }
-}
-
-/// An event that was processed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StateChange {
-    pub(crate) event: Event,
-    pub(crate) previous: ProvisionState,
-    pub(crate) previous_target: Option<ProvisionState>,
-}
-
-impl StateChange {
-    /// Source: Ironic's task manager.
-    fn classify(self, now: ProvisionState) -> (Status, Level) {
-        if matches!(self.event, Event::Fail) {
-            return (Status::Error, Level::Error);
+    /// Takes nothing more, and waits until what was published is sent; at most as long as configured.
+    pub async fn stop(&self) {
+        self.bus.queues.iter().for_each(|queue| queue.close());
+        let jobs = std::mem::take(&mut *self.jobs());
+        let deadline = tokio::time::Instant::now() + self.bus.shutdown_timeout;
+        for job in jobs {
+            let abort = job.abort_handle();
+            if tokio::time::timeout_at(deadline, job).await.is_err() {
+                abort.abort();
+            }
         }
-        match (UNSTABLE.contains(&self.previous), UNSTABLE.contains(&now)) {
-            (false, true) => (Status::Start, Level::Info),
-            (true, false) => (Status::End, Level::Info),
-            (true, true) | (false, false) => (Status::Success, Level::Info),
+        for queue in &self.bus.queues {
+            queue.give_up();
+            let (destination, Counters { sent, dropped }) = (queue.destination(), queue.counters());
+            info!(destination, sent, dropped, "notifications have ended");
         }
-    }
-}
-
-/// What every notification of a node tells; its mappings, which may hold credentials, are left out.
-fn node_payload(node: &Node) -> Map<String, Value> {
-    let payload = json!({
-        "uuid": node.uuid.to_string(),
-        "name": node.name,
-        "driver": node.driver,
-        "power_state": node.power_state.map(PowerState::as_str),
-        "target_power_state": node.target_power_state.map(PowerState::as_str),
-        "provision_state": node.provision_state.as_str(),
-        "target_provision_state": node.target_provision_state.map(ProvisionState::as_str),
-        "maintenance": node.maintenance,
-        "last_error": node.last_error,
-    });
-    match payload {
-        Value::Object(payload) => payload,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn a_corrected_power_state_is_told_with_the_one_before() {
-        let notifier = Notifier::default();
-        let mut heard = notifier.subscribe();
-        let mut node = Node::new(Uuid::from_u128(1), "fake-hardware");
-        node.power_state = Some(PowerState::Off);
-
-        notifier.power_state_corrected(&node, Some(PowerState::On));
-
-        let told = heard.try_recv().unwrap();
-        assert_eq!(told.event_type, "baremetal.node.power_state_corrected.success");
-        assert_eq!(
-            (&told.payload["from_power"], &told.payload["power_state"]),
-            (&json!("power on"), &json!("power off"))
-        );
-    }
-
-    #[test]
-    fn a_console_is_told_by_what_happens_to_it() {
-        let notifier = Notifier::default();
-        let mut heard = notifier.subscribe();
-        let node = Node::new(Uuid::from_u128(1), "fake-hardware");
-
-        notifier.console(&node, ConsoleAction::Set, Status::Start);
-        notifier.console(&node, ConsoleAction::Restore, Status::End);
-        notifier.console(&node, ConsoleAction::Stop, Status::Error);
-
-        let told: Vec<_> =
-            std::iter::from_fn(|| heard.try_recv().ok()).map(|n| (n.event_type, n.level)).collect();
-        assert_eq!(
-            told,
-            [
-                ("baremetal.node.console_set.start".to_owned(), Level::Info),
-                ("baremetal.node.console_restore.end".to_owned(), Level::Info),
-                ("baremetal.node.console_stop.error".to_owned(), Level::Error),
-            ]
-        );
-    }
-
-    fn classify(event: Event, from: ProvisionState, to: ProvisionState) -> (Status, Level) {
-        StateChange { event, previous: from, previous_target: None }.classify(to)
-    }
-
-    #[test]
-    fn the_matrix_of_states_decides() {
-        use ProvisionState as S;
-
-        assert_eq!(classify(Event::Fail, S::Deploying, S::DeployFail), (Status::Error, Level::Error));
-        assert_eq!(classify(Event::Resume, S::DeployWait, S::Deploying), (Status::Success, Level::Info));
-        assert_eq!(classify(Event::Deploy, S::Available, S::Deploying), (Status::Start, Level::Info));
-        assert_eq!(classify(Event::Done, S::Deploying, S::Active), (Status::End, Level::Info));
-        assert_eq!(classify(Event::Manage, S::Available, S::Manageable), (Status::Success, Level::Info));
-        assert_eq!(classify(Event::Abort, S::DeployWait, S::DeployFail), (Status::End, Level::Info));
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use farrier_sdk::interface::power::PowerState;
 use farrier_store::{NodeBrief, Store};
 
 use crate::error::ConductorError;
+use crate::notify::Notifier;
 use crate::operation::{power, validate};
 use crate::registry::{Registry, RegistryError};
 use crate::task::{Acquire, ExclusiveTask, RequestContext, TaskManager};
@@ -58,6 +59,12 @@ impl Conductor {
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {
         self.tasks.shared().workers.spawn_detached(work)
+    }
+
+    /// Tells what becomes of requests, in the name of the API.
+    #[must_use]
+    pub fn notifier(&self) -> Notifier {
+        self.tasks.shared().notifier.of_api()
     }
 
     /// Name of this conductor.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use farrier_conductor::config::{ConductorConfig, DriverConfig};
+use farrier_conductor::config::{ConductorConfig, DriverConfig, NotificationConfig};
 use farrier_store::StoreConfig;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub(crate) const DEFAULT_FILE: &str = "/etc/farrier/farrier.toml";
 
 /// Names of the tables that belong to no plugin.
-const OWN_TABLES: [&str; 6] = ["api", "conductor", "database", "drivers", "log", "plugins"];
+const OWN_TABLES: [&str; 7] = ["api", "conductor", "database", "drivers", "log", "notifications", "plugins"];
 
 /// Everything that can be configured.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) drivers: DriverConfig,
     /// The conductor.
     pub(crate) conductor: ConductorConfig,
+    /// What is told to whom.
+    pub(crate) notifications: NotificationConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// Every other table: options of the plugin of that name.

@@ -33,7 +33,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let registry = load(&config).await?;
     let store = Store::open(&config.database).await.context("the database could not be opened")?;
     let _only = only_user(&store)?;
-    let conductor = Conductor::start(config.conductor.clone(), store.clone(), Arc::new(registry))
+    let (own, notifications) = (config.conductor.clone(), &config.notifications);
+    let conductor = Conductor::start_with(own, notifications, store.clone(), Arc::new(registry))
         .await
         .context("the conductor could not be started")?;
     let served = serve(&config, listener, &conductor).await;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use farrier_model::notification::Status;
 use farrier_model::power::{check_action, check_request, may_skip, target_power_state};
 use farrier_model::provision::FAILURE;
 use farrier_sdk::error::{Chain, ErrorKind};
@@ -13,7 +14,6 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::error::ConductorError;
-use crate::notify::Status;
 use crate::operation::agent;
 use crate::task::{ExclusiveTask, Job, JobError, SpawnErrorHook};
 
@@ -205,5 +205,5 @@ async fn fail(
 }
 
 fn notify(task: &ExclusiveTask, request: PowerState, status: Status) {
-    task.shared().notifier.power_set(task.node(), request.as_str(), status);
+    task.shared().notifier.power_set(task.node(), request, status);
 }

@@ -2,11 +2,12 @@
 //!
 //! Source: Ironic's conductor manager.
 
+use farrier_model::notification::Status;
+use farrier_model::notification::node::ConsoleAction;
 use farrier_sdk::error::Chain;
 use tracing::{info, warn};
 
 use crate::error::ConductorError;
-use crate::notify::{ConsoleAction, Status};
 use crate::operation::{interface, record_error};
 use crate::task::ExclusiveTask;
 

@@ -6,12 +6,12 @@ use std::future::Future;
 use std::pin::Pin;
 
 use farrier_model::node::Node;
+use farrier_model::notification::node::StateChange;
 use farrier_model::provision::{Event, ProvisionState};
 use tracing::{error, info};
 
 use super::{ExclusiveTask, Job};
 use crate::error::ConductorError;
-use crate::notify::StateChange;
 
 /// Puts the node back when the job of an event could not be started: gets the state and target before it.
 pub type ErrorHandler = Box<
@@ -97,9 +97,9 @@ impl ExclusiveTask {
     }
 
     /// Publishes the last processed event, once.
-    pub(super) fn publish_pending(&mut self) {
+    pub(crate) fn publish_pending(&mut self) {
         if let Some(pending) = self.pending.take() {
-            self.shared().notifier.provision_set(&pending.node, &pending.change);
+            self.shared().notifier.provision_set(&pending.node, pending.change);
         }
     }
 }
