@@ -3,6 +3,8 @@
 //! Source: Ironic's conductor, deployments.
 
 use farrier_model::node::Node;
+use farrier_model::notification::Status;
+use farrier_model::notification::node::ConsoleAction;
 use farrier_model::provision::{Event, ProvisionState, Verb};
 use farrier_model::step::check::{Leniency, check};
 use farrier_model::step::merge::{check_deploy_source, deploy_steps, stronger};
@@ -15,7 +17,6 @@ use tracing::{error, info, warn};
 use super::limit::{self, Limit};
 use super::{agent, interface, process, record_error, spawn};
 use crate::error::ConductorError;
-use crate::notify::{ConsoleAction, Status};
 use crate::steps::{Flow, automatic, contain, execute_from_start, known, refuse_disallowed, step_timeout};
 use crate::task::{ExclusiveTask, JobError};
 

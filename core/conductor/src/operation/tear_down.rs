@@ -2,6 +2,8 @@
 //!
 //! Source: Ironic's conductor manager.
 
+use farrier_model::notification::Status;
+use farrier_model::notification::node::ConsoleAction;
 use farrier_model::provision::{Event, ProvisionState};
 use farrier_sdk::error::{Chain, DriverError};
 use farrier_sdk::interface::deploy::DeployClient;
@@ -12,7 +14,6 @@ use tracing::{info, warn};
 use super::limit::{self, Limit};
 use super::{agent, clean, deploy, interface, process, record_error, spawn};
 use crate::error::ConductorError;
-use crate::notify::{ConsoleAction, Status};
 use crate::steps::{Flow, contain, step_timeout};
 use crate::task::{ExclusiveTask, JobError};
 
