@@ -7,7 +7,8 @@
 //! - [`version`]: microversions, and the one table of what each added.
 //! - [`resource`], [`paging`]: which members a version shows, and what a list can be asked for.
 //! - [`node`], [`port`], [`driver`], [`conductor`], [`root`]: the resources.
-//! - [`power`], [`provision`], [`boot_device`], [`validation`]: what belongs to a node and has a path of its own.
+//! - [`power`], [`provision`], [`boot_device`], [`boot_mode`], [`console`], [`indicator`], [`media`], [`bios`],
+//!   [`firmware`], [`history`], [`traits`], [`vendor`], [`validation`]: what belongs to a node and has a path of its own.
 //! - [`patch`]: changes to a resource.
 //! - [`error`]: names, statuses and bodies of errors, with the texts that clients know.
 //! - [`secret`]: what answers hide of a node's mappings.
@@ -16,14 +17,21 @@
 //! Source: Ironic REST API, 1.1 to 1.115.
 
 pub mod argument;
+pub mod bios;
 pub mod boolean;
 pub mod boot_device;
+pub mod boot_mode;
 pub mod conductor;
+pub mod console;
 pub mod driver;
 pub mod error;
+pub mod firmware;
+pub mod history;
 pub mod identity;
+pub mod indicator;
 pub mod link;
 pub mod literal;
+pub mod media;
 pub mod node;
 pub mod paging;
 pub mod patch;
@@ -35,5 +43,7 @@ pub mod root;
 pub mod schema;
 pub mod secret;
 pub mod time;
+pub mod traits;
 pub mod validation;
+pub mod vendor;
 pub mod version;

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** no other module calls an interface.
 
+mod nodeless;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +50,15 @@ impl DriverCaller {
         operation: &'static str,
     ) -> impl FnOnce(DriverError) -> ConductorError + use<> {
         let (node, kind, name) = (self.node, self.interface.kind(), self.interface.name().to_owned());
-        move |source| ConductorError::Driver { node, kind, name, operation, source: Box::new(source) }
+        let hardware_type = self.hardware_type.clone();
+        move |source| ConductorError::Driver {
+            node,
+            hardware_type,
+            kind,
+            name,
+            operation,
+            source: Box::new(source),
+        }
     }
 }
 

@@ -57,10 +57,23 @@ pub enum ConductorError {
     Driver {
         /// The node.
         node: Uuid,
+        /// The node's hardware type.
+        hardware_type: String,
         /// The interface type.
         kind: InterfaceType,
         /// The implementation.
         name: String,
+        /// Ironic's name of the method.
+        operation: &'static str,
+        /// What the driver said.
+        #[source]
+        source: Box<DriverError>,
+    },
+    /// The driver was asked about a hardware type and failed.
+    #[error("{operation} failed for hardware type `{hardware_type}`")]
+    HardwareType {
+        /// The hardware type.
+        hardware_type: String,
         /// Ironic's name of the method.
         operation: &'static str,
         /// What the driver said.
@@ -204,6 +217,14 @@ pub enum ConductorError {
     Conflict {
         /// What contradicts what.
         message: String,
+    },
+    /// The node does not have the trait. Ironic's `NodeTraitNotFound`.
+    #[error("node {node} does not have trait `{name}`")]
+    TraitNotFound {
+        /// The node.
+        node: Uuid,
+        /// The trait.
+        name: String,
     },
     /// There is no such node; by what a client called it.
     #[error("node `{name}` could not be found")]

@@ -2,10 +2,19 @@
 //!
 //! Names of nodes are resolved here; locks are taken here and end here or with a job.
 
+mod console;
 mod driver;
+mod hardware;
+mod history;
+mod management;
+mod media;
 mod node;
 mod port;
 mod provision;
+mod raid;
+mod traits;
+mod vendor;
+mod vif;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +32,13 @@ use crate::registry::{Registry, RegistryError};
 use crate::task::{Acquire, ExclusiveTask, RequestContext, TaskManager};
 
 pub use crate::operation::validate::Validation;
+pub use console::ConsoleMode;
 pub use driver::{DriverEntry, DriverInterfaces};
+pub use management::{IndicatorName, SecureBoot};
 pub use node::{NodeUpdate, ResetInterfaces};
 pub use provision::ProvisionRequest;
+pub use traits::TraitChange;
+pub use vendor::{VendorAnswer, VendorCall};
 
 /// Longest time a power action may be given: a week is longer than any machine takes.
 const POWER_TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
