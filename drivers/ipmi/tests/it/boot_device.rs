@@ -2,27 +2,27 @@
 
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::json;
+use farrier_sim::ipmi::{self, Bmc};
 use farrier_sim::ipmi_sim::{IpmiSim, PASSWORD, USER};
 
 use crate::bench::{Bench, Task, task, task_on};
-use crate::bmc::{self, Behavior, Bmc};
 use crate::ipmitool::ipmitool;
+use crate::{bmc, bmc_with};
 
 fn on_bmc(bmc: &Bmc, info: &Value, node: &Value) -> Task {
     let mut pinned = json!({"ipmi_cipher_suite": 17});
     pinned.as_object_mut().unwrap().extend(info.as_object().unwrap().clone());
-    task_on(bmc.address, bmc::USER, bmc::PASSWORD, &pinned, node)
+    task_on(bmc.address(), ipmi::USER, ipmi::PASSWORD, &pinned, node)
 }
 
 /// Data of the set boot options commands a BMC has carried out.
 fn settings(bmc: &Bmc) -> Vec<Vec<u8>> {
-    let state = bmc.state();
-    state.commands.iter().filter(|seen| (seen.0, seen.1) == (0, 8)).map(|seen| seen.2.clone()).collect()
+    bmc.state().data_of((0, 8))
 }
 
 #[tokio::test]
 async fn devices_are_set_and_read_back_in_both_modes() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
     for (mode, persistent, first) in
         [("bios", false, 0x80), ("bios", true, 0xC0), ("uefi", false, 0xA0), ("uefi", true, 0xE0)]
@@ -34,20 +34,20 @@ async fn devices_are_set_and_read_back_in_both_modes() {
 
             let read = bench.management.get_boot_device(&task).await.unwrap();
             assert_eq!(read, CurrentBootDevice { boot_device: Some(device), persistent: Some(persistent) });
-            assert_eq!(bmc.state().boot_flags[0], first);
+            assert_eq!(bmc.state().machine.boot_flags()[0], first);
         }
     }
 }
 
 #[tokio::test]
 async fn another_client_reads_what_was_set() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
     let task = on_bmc(&bmc, &json!({}), &json!({}));
 
     bench.management.set_boot_device(&task, BootDevice::Pxe, true).await.unwrap();
 
-    let address = bmc.address;
+    let address = bmc.address();
     let read = move || ipmitool(address, 17, &["chassis", "bootparam", "get", "5"]);
     let text = tokio::task::spawn_blocking(read).await.unwrap();
     for line in ["Boot Flag Valid", "all future boots", "BIOS EFI boot", "Force PXE"] {
@@ -57,9 +57,9 @@ async fn another_client_reads_what_was_set() {
 
 #[tokio::test]
 async fn what_another_client_sets_is_read() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
-    let address = bmc.address;
+    let address = bmc.address();
     let set = move || ipmitool(address, 17, &["chassis", "bootdev", "cdrom", "options=persistent"]);
     tokio::task::spawn_blocking(set).await.unwrap();
 
@@ -84,7 +84,7 @@ async fn the_simulator_takes_a_device() {
 
 #[tokio::test]
 async fn an_unknown_device_is_refused_before_anybody_is_asked() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
     let task = on_bmc(&bmc, &json!({}), &json!({}));
 
@@ -102,7 +102,7 @@ async fn flags_are_kept_unless_the_node_or_the_option_says_otherwise() {
         (json!({"ipmi_disable_boot_timeout": false}), true, false),
         (json!({"ipmi_disable_boot_timeout": "yes"}), false, true),
     ] {
-        let bmc = Bmc::start(Behavior::default());
+        let bmc = bmc();
         let bench = Bench::with(&json!({"disable_boot_timeout": option}));
         let task = on_bmc(&bmc, &info, &json!({}));
 
@@ -114,19 +114,19 @@ async fn flags_are_kept_unless_the_node_or_the_option_says_otherwise() {
 
 #[tokio::test]
 async fn a_bmc_that_cannot_keep_flags_takes_the_device_all_the_same() {
-    let bmc = Bmc::start(Behavior { refuses_parameter_3: true, ..Behavior::default() });
+    let bmc = bmc_with(|trouble| trouble.chassis.keep_flags_code = Some(0x80));
     let bench = Bench::new();
     let task = on_bmc(&bmc, &json!({}), &json!({}));
 
     bench.management.set_boot_device(&task, BootDevice::Disk, true).await.unwrap();
 
-    assert_eq!(bmc.state().boot_flags[..2], [0xE0, 0x08]);
+    assert_eq!(bmc.state().machine.boot_flags()[..2], [0xE0, 0x08]);
 }
 
 #[tokio::test]
 async fn a_change_that_was_never_ended_is_ended() {
-    let bmc = Bmc::start(Behavior::default());
-    bmc.state().codes = vec![((0x00, 0x08), 0x81)];
+    let bmc = bmc();
+    bmc.state().trouble.codes = vec![((0x00, 0x08), 0x81)];
     let bench = Bench::with(&json!({"disable_boot_timeout": false}));
     let task = on_bmc(&bmc, &json!({}), &json!({}));
 
@@ -137,7 +137,7 @@ async fn a_change_that_was_never_ended_is_ended() {
 
 #[tokio::test]
 async fn a_forced_device_is_set_before_each_start() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::with(&json!({"disable_boot_timeout": false}));
     let forced = json!({"ipmi_force_boot_device": true});
     let stored = json!({"driver_internal_info": {"persistent_boot_device": "pxe"}});
@@ -152,7 +152,7 @@ async fn a_forced_device_is_set_before_each_start() {
 
 #[tokio::test]
 async fn a_device_for_one_boot_takes_the_place_of_the_forced_one() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::with(&json!({"disable_boot_timeout": false}));
     let forced = json!({"ipmi_force_boot_device": true});
     let stored = json!({
@@ -167,7 +167,7 @@ async fn a_device_for_one_boot_takes_the_place_of_the_forced_one() {
 
 #[tokio::test]
 async fn a_forced_device_is_set_for_one_boot_at_a_time() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::with(&json!({"disable_boot_timeout": false}));
     let task = on_bmc(&bmc, &json!({"ipmi_force_boot_device": true}), &json!({}));
 
@@ -178,7 +178,7 @@ async fn a_forced_device_is_set_for_one_boot_at_a_time() {
 
 #[tokio::test]
 async fn the_maker_is_known_by_its_number() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
 
     let vendor = bench.management.detect_vendor(&on_bmc(&bmc, &json!({}), &json!({}))).await.unwrap();
@@ -188,10 +188,10 @@ async fn the_maker_is_known_by_its_number() {
 
 #[tokio::test]
 async fn an_interrupt_is_sent_once() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
 
     bench.management.inject_nmi(&on_bmc(&bmc, &json!({}), &json!({}))).await.unwrap();
 
-    assert_eq!(bmc.count(0x00, 0x02), 1);
+    assert_eq!(bmc.count((0x00, 0x02)), 1);
 }

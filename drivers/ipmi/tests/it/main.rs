@@ -1,14 +1,13 @@
-//! The driver against BMCs: `ipmi_sim`, which others wrote, and one of our own that misbehaves on request.
+//! The driver against BMCs: those that others wrote, and simulated ones that misbehave on request.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
+mod bad_input;
 mod bench;
-mod bmc;
 mod boot_device;
-mod faults;
 mod ipmitool;
-mod misbehavior;
 mod network;
 mod power;
+mod quirks;
 mod sessions;
 mod simulator;
 
@@ -20,6 +19,8 @@ use farrier_ipmi::crypto::CipherSuite;
 use farrier_ipmi::target::{Credentials, Endpoint, Privilege, Target};
 use farrier_ipmi::transport::{Transport, TransportOptions};
 use farrier_sdk::secret::Secret;
+use farrier_sim::inject::Trouble;
+use farrier_sim::ipmi::{self, Bmc, Settings};
 use tokio::time::Instant;
 
 /// Long enough for everything that is to succeed, on a slow machine too.
@@ -54,8 +55,8 @@ struct Login<'a> {
 
 /// The user of our own BMC.
 const LOGIN: Login<'static> = Login {
-    user: bmc::USER,
-    password: bmc::PASSWORD,
+    user: ipmi::USER,
+    password: ipmi::PASSWORD,
     bmc_key: None,
     privilege: Privilege::Administrator,
     suite: None,
@@ -76,6 +77,18 @@ impl Login<'_> {
             suite: self.suite,
         })
     }
+}
+
+/// A BMC that does as it should.
+fn bmc() -> Bmc {
+    Bmc::start(Settings::default()).unwrap()
+}
+
+/// A BMC with trouble.
+fn bmc_with(change: impl FnOnce(&mut Trouble)) -> Bmc {
+    let mut trouble = Trouble::default();
+    change(&mut trouble);
+    Bmc::with(trouble).unwrap()
 }
 
 /// Waits until something is so.

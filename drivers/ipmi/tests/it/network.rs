@@ -7,11 +7,10 @@ use farrier_ipmi::chassis::{ChassisControl, GetChassisStatus};
 use farrier_ipmi::crypto::CipherSuite;
 use farrier_ipmi::transport::Transport;
 use farrier_sim::ipmi_sim::{IpmiSim, PASSWORD, USER};
+use farrier_sim::network::{Fault, Network, Plan, Way};
 use tokio::task::JoinSet;
 
-use crate::bmc::{Behavior, Bmc};
-use crate::faults::{Fault, Faults, Plan, Way};
-use crate::{LOGIN, Login, PATIENCE, eventually, quick, soon};
+use crate::{LOGIN, Login, PATIENCE, bmc, eventually, quick, soon};
 
 /// Datagrams in each direction: open session, RAKP 1, RAKP 3, privilege, status, close.
 const DATAGRAMS: u32 = 6;
@@ -27,10 +26,10 @@ const FAULTS: [Fault; 6] = [
 
 /// Logs in, asks, closes; with one fault at one place.
 async fn one_fault(way: Way, number: u32, fault: Fault) {
-    let bmc = Bmc::start(Behavior::default());
-    bmc.state().power = true;
-    let faults = Faults::between(bmc.address, Plan::Once(way, number, fault)).await;
-    let target = Login { suite: Some(CipherSuite::Sha256), ..LOGIN }.at(faults.address);
+    let bmc = bmc();
+    bmc.set_power(true);
+    let faults = Network::between(bmc.address(), Plan::Once { way, number, fault, seed: 1 }).unwrap();
+    let target = Login { suite: Some(CipherSuite::Sha256), ..LOGIN }.at(faults.address());
     let transport = Transport::new(quick());
 
     let status = transport.execute(&target, GetChassisStatus, soon()).await;
@@ -88,9 +87,9 @@ async fn no_state_is_wrong_over_a_bad_network() {
     let mut runs = JoinSet::new();
     for seed in 1..=12 {
         runs.spawn(async move {
-            let bmc = Bmc::start(Behavior::default());
-            let faults = Faults::between(bmc.address, bad_network(seed)).await;
-            let target = Login { suite: Some(CipherSuite::Sha256), ..LOGIN }.at(faults.address);
+            let bmc = bmc();
+            let faults = Network::between(bmc.address(), bad_network(seed)).unwrap();
+            let target = Login { suite: Some(CipherSuite::Sha256), ..LOGIN }.at(faults.address());
             toggle(&Transport::new(quick()), &target, 20).await;
         });
     }
@@ -103,9 +102,9 @@ async fn no_state_is_wrong_over_a_bad_network() {
 async fn no_state_of_the_simulator_is_wrong_over_a_bad_network() {
     let directory = tempfile::tempdir().unwrap();
     let sim = IpmiSim::start(directory.path()).unwrap();
-    let faults = Faults::between(sim.address(), bad_network(7)).await;
-    let target =
-        Login { user: USER, password: PASSWORD, suite: Some(CipherSuite::Sha1), ..LOGIN }.at(faults.address);
+    let faults = Network::between(sim.address(), bad_network(7)).unwrap();
+    let target = Login { user: USER, password: PASSWORD, suite: Some(CipherSuite::Sha1), ..LOGIN }
+        .at(faults.address());
 
     toggle(&Transport::new(quick()), &target, 20).await;
 }

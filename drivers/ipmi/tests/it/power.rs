@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::json;
+use farrier_sim::ipmi::{self, Bmc};
 use farrier_sim::ipmi_sim::{IpmiSim, PASSWORD, USER};
 
 use crate::bench::{Bench, task, task_on};
-use crate::bmc::{self, Behavior, Bmc};
+use crate::{bmc, bmc_with};
 
 fn on_bmc(bmc: &Bmc, node: &Value) -> crate::bench::Task {
     let pinned = json!({"ipmi_cipher_suite": 17});
-    task_on(bmc.address, bmc::USER, bmc::PASSWORD, &pinned, node)
+    task_on(bmc.address(), ipmi::USER, ipmi::PASSWORD, &pinned, node)
 }
 
 /// Data of the chassis control commands a BMC has carried out.
 fn orders(bmc: &Bmc) -> Vec<u8> {
-    let state = bmc.state();
-    state.commands.iter().filter(|seen| (seen.0, seen.1) == (0, 2)).map(|seen| seen.2[0]).collect()
+    bmc.state().data_of((0, 2)).into_iter().map(|data| data[0]).collect()
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn the_simulator_is_switched_through_all_states() {
 
 #[tokio::test]
 async fn the_state_a_machine_has_is_not_ordered_again() {
-    let bmc = Bmc::start(Behavior { strict_power: true, ..Behavior::default() });
+    let bmc = bmc_with(|trouble| trouble.chassis.strict = true);
     let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({})));
 
     bench.power.set_power_state(&task, PowerState::Off, None).await.unwrap();
@@ -57,22 +57,22 @@ async fn the_state_a_machine_has_is_not_ordered_again() {
 
 #[tokio::test]
 async fn an_order_whose_answer_is_lost_is_seen_to_have_happened() {
-    let bmc = Bmc::start(Behavior::default());
-    bmc.state().power = true;
-    bmc.state().mute.insert((0x00, 0x02), 4);
+    let bmc = bmc();
+    bmc.set_power(true);
+    bmc.state().trouble.mute.insert((0x00, 0x02), 4);
     let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({})));
 
     bench.power.set_power_state(&task, PowerState::SoftOff, None).await.unwrap();
 
-    assert!(!bmc.state().power);
+    assert!(!bmc.is_on());
 }
 
 #[tokio::test]
 async fn a_machine_that_got_there_by_itself_is_no_error() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     // The first look says off; the order is refused because the machine is on by then.
-    bmc.state().codes = vec![((0x00, 0x02), 0xD5)];
-    bmc.state().power_after_next_order = Some(true);
+    bmc.state().trouble.chassis.strict = true;
+    bmc.state().trouble.chassis.moves_before_order = Some(true);
     let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({})));
 
     bench.power.set_power_state(&task, PowerState::On, None).await.unwrap();
@@ -81,9 +81,9 @@ async fn a_machine_that_got_there_by_itself_is_no_error() {
 #[tokio::test]
 async fn a_refused_soft_off_is_an_error_at_once() {
     for code in [0xCC, 0xC1, 0xD5] {
-        let bmc = Bmc::start(Behavior::default());
-        bmc.state().power = true;
-        bmc.state().codes = vec![((0x00, 0x02), code)];
+        let bmc = bmc();
+        bmc.set_power(true);
+        bmc.state().trouble.codes = vec![((0x00, 0x02), code)];
         let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({})));
 
         let error = bench.power.set_power_state(&task, PowerState::SoftOff, None).await.unwrap_err();
@@ -113,8 +113,8 @@ async fn a_machine_that_does_not_move_is_a_timeout_that_says_so() {
 
 #[tokio::test]
 async fn a_machine_never_to_be_off_is_reset() {
-    let bmc = Bmc::start(Behavior::default());
-    bmc.state().power = true;
+    let bmc = bmc();
+    bmc.set_power(true);
     let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({"disable_power_off": true})));
 
     bench.power.reboot(&task, None).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_machine_never_to_be_off_is_reset() {
 
 #[tokio::test]
 async fn a_reset_of_a_machine_that_is_off_turns_it_on() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({"disable_power_off": true})));
 
     bench.power.reboot(&task, None).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_reset_of_a_machine_that_is_off_turns_it_on() {
 
 #[tokio::test]
 async fn a_state_that_cannot_be_asked_for_is_named() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let (bench, task) = (Bench::new(), on_bmc(&bmc, &json!({})));
 
     let error = bench.power.set_power_state(&task, PowerState::Error, None).await.unwrap_err();
@@ -148,7 +148,7 @@ async fn a_state_that_cannot_be_asked_for_is_named() {
 
 #[tokio::test]
 async fn all_five_states_are_offered() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
 
     let states = bench.power.get_supported_power_states(&on_bmc(&bmc, &json!({}))).await.unwrap();
@@ -158,12 +158,12 @@ async fn all_five_states_are_offered() {
 
 #[tokio::test]
 async fn validation_finds_what_is_wrong_without_asking_the_bmc() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let bench = Bench::new();
     let long = json!({"ipmi_password": "a-password-beyond-20-b"});
 
     bench.power.validate(&on_bmc(&bmc, &json!({}))).await.unwrap();
-    let error = bench.power.validate(&task(bmc.address, "admin", "x", &long)).await.unwrap_err();
+    let error = bench.power.validate(&task(bmc.address(), "admin", "x", &long)).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::InvalidParameter);
     assert_eq!(error.message(), "`ipmi_password`: password is longer than the 20 bytes of IPMI 2.0");

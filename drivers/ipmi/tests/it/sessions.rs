@@ -8,57 +8,57 @@ use farrier_ipmi::crypto::CipherSuite;
 use farrier_ipmi::target::Privilege;
 use farrier_ipmi::transport::error::TransportError;
 use farrier_ipmi::transport::{Transport, TransportOptions};
+use farrier_sim::ipmi::{Bmc, Settings};
+use farrier_sim::network::{Fault, Network, Plan, Way};
 use tokio::time::Instant;
 
-use crate::bmc::{Behavior, Bmc};
-use crate::faults::{Fault, Faults, Plan, Way};
-use crate::{LOGIN, Login, PATIENCE, eventually, quick, soon, transport};
+use crate::{LOGIN, Login, PATIENCE, bmc, eventually, quick, soon, transport};
 
 #[tokio::test]
 async fn one_session_serves_many_commands_at_a_time() {
-    let bmc = Bmc::start(Behavior::default());
-    let (transport, target) = (transport(), LOGIN.at(bmc.address));
+    let bmc = bmc();
+    let (transport, target) = (transport(), LOGIN.at(bmc.address()));
 
     let status = || transport.execute(&target, GetChassisStatus, soon());
     let (first, second, third) = tokio::join!(status(), status(), status());
 
     assert!(first.is_ok() && second.is_ok() && third.is_ok());
-    assert_eq!((bmc.open_requests(), bmc.count(0x00, 0x01), bmc.sessions()), (1, 3, 1));
+    assert_eq!((bmc.open_requests(), bmc.count((0x00, 0x01)), bmc.sessions()), (1, 3, 1));
 }
 
 #[tokio::test]
 async fn dropping_the_transport_closes_its_session() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let transport = transport();
-    transport.execute(&LOGIN.at(bmc.address), GetChassisStatus, soon()).await.unwrap();
+    transport.execute(&LOGIN.at(bmc.address()), GetChassisStatus, soon()).await.unwrap();
     assert_eq!(bmc.sessions(), 1);
 
     drop(transport);
 
     eventually("no session", || bmc.sessions() == 0).await;
-    assert_eq!(bmc.count(0x06, 0x3C), 1);
+    assert_eq!(bmc.count((0x06, 0x3C)), 1);
 }
 
 #[tokio::test]
 async fn closing_the_transport_waits_for_its_sessions() {
-    let bmcs: Vec<_> = (0..5).map(|_| Bmc::start(Behavior::default())).collect();
+    let bmcs: Vec<_> = (0..5).map(|_| bmc()).collect();
     let transport = transport();
     for bmc in &bmcs {
-        transport.execute(&LOGIN.at(bmc.address), GetChassisStatus, soon()).await.unwrap();
+        transport.execute(&LOGIN.at(bmc.address()), GetChassisStatus, soon()).await.unwrap();
     }
 
     transport.close(PATIENCE).await;
 
     assert!(bmcs.iter().all(|bmc| bmc.sessions() == 0));
-    let error = transport.execute(&LOGIN.at(bmcs[0].address), GetChassisStatus, soon()).await.unwrap_err();
+    let error = transport.execute(&LOGIN.at(bmcs[0].address()), GetChassisStatus, soon()).await.unwrap_err();
     assert!(matches!(error, TransportError::Closing(_)), "{error}");
 }
 
 #[tokio::test]
 async fn an_idle_session_is_closed_and_opened_again() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let options = TransportOptions { session_idle_timeout: Duration::from_millis(50), ..quick() };
-    let (transport, target) = (Transport::new(options), LOGIN.at(bmc.address));
+    let (transport, target) = (Transport::new(options), LOGIN.at(bmc.address()));
     transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
 
     eventually("no session", || bmc.sessions() == 0).await;
@@ -69,26 +69,26 @@ async fn an_idle_session_is_closed_and_opened_again() {
 
 #[tokio::test]
 async fn other_credentials_get_another_session() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let transport = transport();
     let operator = Login { privilege: Privilege::Operator, ..LOGIN };
-    transport.execute(&LOGIN.at(bmc.address), GetChassisStatus, soon()).await.unwrap();
+    transport.execute(&LOGIN.at(bmc.address()), GetChassisStatus, soon()).await.unwrap();
 
-    transport.execute(&operator.at(bmc.address), GetChassisStatus, soon()).await.unwrap();
+    transport.execute(&operator.at(bmc.address()), GetChassisStatus, soon()).await.unwrap();
 
     assert_eq!((bmc.open_requests(), bmc.sessions()), (2, 1));
 }
 
 #[tokio::test]
 async fn a_session_the_bmc_forgot_is_replaced() {
-    let bmc = Bmc::start(Behavior::default());
-    let (transport, target) = (transport(), LOGIN.at(bmc.address));
+    let bmc = bmc();
+    let (transport, target) = (transport(), LOGIN.at(bmc.address()));
     transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
-    bmc.state().restart = true;
+    bmc.state().forget_sessions();
 
     transport.execute(&target, ChassisControl::On, soon()).await.unwrap();
 
-    assert!(bmc.state().power);
+    assert!(bmc.is_on());
     assert_eq!(bmc.sessions(), 1);
 }
 
@@ -96,10 +96,11 @@ async fn a_session_the_bmc_forgot_is_replaced() {
 async fn a_caller_that_is_dropped_leaves_no_session() {
     // The answer to the third message of the login comes late: the caller is gone by then.
     for (number, way) in [(1, Way::ToClient), (2, Way::ToClient), (3, Way::ToClient), (5, Way::ToClient)] {
-        let bmc = Bmc::start(Behavior::default());
+        let bmc = bmc();
         let late = Fault::Late(Duration::from_millis(150));
-        let faults = Faults::between(bmc.address, Plan::Once(way, number, late)).await;
-        let target = Login { suite: Some(CipherSuite::Sha1), ..LOGIN }.at(faults.address);
+        let faults =
+            Network::between(bmc.address(), Plan::Once { way, number, fault: late, seed: 1 }).unwrap();
+        let target = Login { suite: Some(CipherSuite::Sha1), ..LOGIN }.at(faults.address());
         let options = TransportOptions { session_idle_timeout: Duration::from_millis(50), ..quick() };
         let transport = Transport::new(options);
 
@@ -114,27 +115,27 @@ async fn a_caller_that_is_dropped_leaves_no_session() {
 
 #[tokio::test]
 async fn the_command_of_a_dropped_caller_is_not_sent_later() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let options = TransportOptions { login_interval: Duration::from_millis(500), ..quick() };
     let pinned = Login { suite: Some(CipherSuite::Sha256), ..LOGIN };
-    let (transport, target) = (Transport::new(options), pinned.at(bmc.address));
+    let (transport, target) = (Transport::new(options), pinned.at(bmc.address()));
     transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
     // Another user's session has to be opened first, which is held back.
-    let other = Login { privilege: Privilege::Operator, ..pinned }.at(bmc.address);
+    let other = Login { privilege: Privilege::Operator, ..pinned }.at(bmc.address());
 
     let abandoned = transport.execute(&other, ChassisControl::On, soon());
     tokio::time::timeout(Duration::from_millis(50), abandoned).await.unwrap_err();
     transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
 
-    assert_eq!(bmc.count(0x00, 0x02), 0);
+    assert_eq!(bmc.count((0x00, 0x02)), 0);
 }
 
 #[tokio::test]
 async fn taken_slots_are_waited_for() {
-    let bmc = Bmc::start(Behavior { slots: 1, ..Behavior::default() });
+    let bmc = Bmc::start(Settings { slots: 1, ..Settings::default() }).unwrap();
     let (holder, waiter) = (Arc::new(transport()), transport());
-    holder.execute(&LOGIN.at(bmc.address), GetChassisStatus, soon()).await.unwrap();
-    let target = LOGIN.at(bmc.address);
+    holder.execute(&LOGIN.at(bmc.address()), GetChassisStatus, soon()).await.unwrap();
+    let target = LOGIN.at(bmc.address());
     let waiting = waiter.execute(&target, GetChassisStatus, soon());
     let freeing = async {
         eventually("a refusal", || bmc.open_requests() >= 2).await;
@@ -148,21 +149,21 @@ async fn taken_slots_are_waited_for() {
 
 #[tokio::test]
 async fn slots_that_stay_taken_are_an_error() {
-    let bmc = Bmc::start(Behavior { slots: 0, ..Behavior::default() });
+    let bmc = Bmc::start(Settings { slots: 0, ..Settings::default() }).unwrap();
 
     let deadline = Instant::now() + Duration::from_secs(2);
-    let error = transport().execute(&LOGIN.at(bmc.address), GetChassisStatus, deadline).await.unwrap_err();
+    let error = transport().execute(&LOGIN.at(bmc.address()), GetChassisStatus, deadline).await.unwrap_err();
 
     assert!(matches!(error, TransportError::TooManySessions { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn sessions_beyond_the_limit_close_the_oldest() {
-    let bmcs: Vec<_> = (0..4).map(|_| Bmc::start(Behavior::default())).collect();
+    let bmcs: Vec<_> = (0..4).map(|_| bmc()).collect();
     let options = TransportOptions { sessions_max: 2, ..quick() };
     let transport = Transport::new(options);
     for bmc in &bmcs {
-        transport.execute(&LOGIN.at(bmc.address), GetChassisStatus, soon()).await.unwrap();
+        transport.execute(&LOGIN.at(bmc.address()), GetChassisStatus, soon()).await.unwrap();
     }
 
     eventually("two sessions", || bmcs.iter().map(Bmc::sessions).sum::<usize>() == 2).await;
@@ -172,14 +173,14 @@ async fn sessions_beyond_the_limit_close_the_oldest() {
 
 #[tokio::test]
 async fn logins_to_one_bmc_are_held_apart() {
-    let bmc = Bmc::start(Behavior::default());
+    let bmc = bmc();
     let interval = Duration::from_millis(400);
     let options = TransportOptions {
         login_interval: interval,
         session_idle_timeout: Duration::from_millis(10),
         ..quick()
     };
-    let (transport, target) = (Transport::new(options), LOGIN.at(bmc.address));
+    let (transport, target) = (Transport::new(options), LOGIN.at(bmc.address()));
     let started = Instant::now();
     transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
     eventually("no session", || bmc.sessions() == 0).await;
@@ -191,7 +192,7 @@ async fn logins_to_one_bmc_are_held_apart() {
 
 #[tokio::test]
 async fn dead_bmcs_do_not_delay_live_ones() {
-    let live: Vec<_> = (0..10).map(|_| Bmc::start(Behavior::default())).collect();
+    let live: Vec<_> = (0..10).map(|_| bmc()).collect();
     let dead: Vec<_> = (0..300).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
     let transport = Arc::new(transport());
     for socket in &dead {
@@ -203,6 +204,6 @@ async fn dead_bmcs_do_not_delay_live_ones() {
     // The dead ones are given up after 44 seconds.
     let deadline = Instant::now() + Duration::from_secs(20);
     for bmc in &live {
-        transport.execute(&LOGIN.at(bmc.address), GetChassisStatus, deadline).await.unwrap();
+        transport.execute(&LOGIN.at(bmc.address()), GetChassisStatus, deadline).await.unwrap();
     }
 }
