@@ -223,6 +223,16 @@ pub struct ConductorConfig {
     pub sync_power_state_interval: f64,
     /// Seconds between two looks at nodes in maintenance because of their power; 0 switches them off.
     pub power_failure_recovery_interval: f64,
+    /// Seconds a deployment may wait for its agent; 0: for ever.
+    pub deploy_callback_timeout: u64,
+    /// Seconds a cleaning may wait for its agent; 0: for ever.
+    pub clean_callback_timeout: u64,
+    /// Seconds a service may wait for its agent; 0: for ever.
+    pub service_callback_timeout: u64,
+    /// Seconds a rescue may wait for its agent; 0: for ever.
+    pub rescue_callback_timeout: u64,
+    /// Seconds an inspection may wait for its result; 0: for ever.
+    pub inspect_wait_timeout: u64,
     /// Seconds between two looks for nodes that wait too long, or whose conductor is gone; 0 switches them off.
     pub check_provision_state_interval: f64,
     /// Seconds between two looks for nodes that wait too long to be rescued; 0 switches them off.
@@ -277,6 +287,11 @@ impl Default for ConductorConfig {
             periodic_max_workers: 8,
             sync_power_state_interval: 120.0,
             power_failure_recovery_interval: 300.0,
+            deploy_callback_timeout: 1800,
+            clean_callback_timeout: 1800,
+            service_callback_timeout: 1800,
+            rescue_callback_timeout: 1800,
+            inspect_wait_timeout: 1800,
             check_provision_state_interval: 60.0,
             check_rescue_state_interval: 60.0,
             sync_local_state_interval: 180.0,

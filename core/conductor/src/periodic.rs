@@ -9,8 +9,10 @@
 //! Source: Ironic's conductor manager.
 
 mod history;
-#[cfg_attr(not(test), expect(dead_code, reason = "no task goes through nodes yet"))]
+mod local_state;
+mod orphans;
 mod pass;
+mod timeouts;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -27,6 +29,8 @@ use crate::error::ConductorError;
 use crate::service::Conductor;
 use crate::steps::wake::{self, Sweep};
 use crate::workers::Workers;
+
+use timeouts::Wait;
 
 pub(crate) use pass::{NodePass, Outcome};
 
@@ -152,11 +156,21 @@ pub(crate) fn start(workers: &Workers, tasks: Vec<PeriodicTask>) {
 /// Everything that `conductor` does at intervals.
 pub(crate) fn tasks(conductor: &Conductor) -> Vec<PeriodicTask> {
     let config = &conductor.tasks().shared().config;
+    let wait = |name, interval, wait| {
+        PeriodicTask::new(name, interval, conductor, move |pass| timeouts::run(pass, wait))
+    };
     vec![
         PeriodicTask::new("history", config.node_history_cleanup_interval, conductor, history::run),
         PeriodicTask::new("steps", config.check_provision_state_interval, conductor, |pass| async move {
             wake::sweep(&pass.conductor, Sweep::Overdue).await
         }),
+        wait("deploy timeouts", config.check_provision_state_interval, Wait::Deploy),
+        wait("clean timeouts", config.check_provision_state_interval, Wait::Clean),
+        wait("service timeouts", config.check_provision_state_interval, Wait::Service),
+        wait("inspection timeouts", config.check_provision_state_interval, Wait::Inspect),
+        wait("rescue timeouts", config.check_rescue_state_interval, Wait::Rescue),
+        PeriodicTask::new("orphans", config.check_provision_state_interval, conductor, orphans::run),
+        PeriodicTask::new("local state", config.sync_local_state_interval, conductor, local_state::run),
         // next periodic task above this line
     ]
 }

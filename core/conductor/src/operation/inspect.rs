@@ -11,7 +11,7 @@
 use farrier_model::inventory::Inventory;
 use farrier_model::node::Fields;
 use farrier_model::port::Port;
-use farrier_model::provision::{Event, ProvisionState};
+use farrier_model::provision::Event;
 use farrier_sdk::error::{Chain, ErrorKind};
 use farrier_sdk::interface::inspect::Inspection;
 use farrier_sdk::step::StepOutcome;
@@ -189,11 +189,6 @@ pub(crate) async fn abort(task: &mut ExclusiveTask) -> Result<(), ConductorError
     agent::forget_token_and_url(task.node_mut());
     let last_error = task.node().last_error.clone();
     task.process_event(Event::Abort, ProcessEvent { last_error, ..ProcessEvent::default() }).await
-}
-
-/// Whether the node waits for what an agent finds.
-pub(crate) fn is_waiting(task: &ExclusiveTask) -> bool {
-    task.node().provision_state == ProvisionState::InspectWait
 }
 
 #[cfg(test)]

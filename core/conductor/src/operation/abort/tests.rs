@@ -1,4 +1,4 @@
-use farrier_model::node::Node;
+use farrier_model::node::{Fault, Node};
 use farrier_model::step::StepKind;
 use farrier_sdk::descriptor::StepDescriptor;
 use farrier_sdk::interface::InterfaceType;
@@ -187,7 +187,7 @@ async fn every_state_the_machine_aborts_from_is_known_here() {
 #[tokio::test]
 async fn an_abort_without_a_worker_lets_the_node_wait_on() {
     let (fixture, script, node) = node_with(S::DeployWait, Some(step("erase", true))).await;
-    let busy: Vec<_> = std::iter::from_fn(|| fixture.tasks().shared().workers.acquire().ok()).collect();
+    let busy = script::all_workers(&fixture).await;
 
     let refused = request(&fixture, &node).await;
 
@@ -197,4 +197,25 @@ async fn an_abort_without_a_worker_lets_the_node_wait_on() {
     assert_eq!(stored.reservation, None);
     assert!(script.calls().is_empty());
     drop(busy);
+}
+
+#[tokio::test]
+async fn what_cannot_be_put_away_is_the_failure_of_the_operation() {
+    for (state, expected, put_away) in FLOWS {
+        let (fixture, script, node) = node_with(state, Some(step("erase", true))).await;
+        script.will_fail(put_away, "port is stuck");
+
+        let aborted = abort_of(&fixture, &node).await;
+
+        assert_eq!(aborted.provision_state, expected, "{state}");
+        let error = aborted.last_error.unwrap();
+        assert!(error.contains("port is stuck"), "{state}: {error}");
+        let fault = match Flow::of(state).unwrap() {
+            Flow::Clean => Some(Fault::CleanFailure),
+            Flow::Deploy => None,
+            Flow::Service => Some(Fault::ServiceFailure),
+        };
+        assert_eq!((aborted.maintenance, aborted.fault), (fault.is_some(), fault), "{state}");
+        assert_eq!(script.calls(), [put_away], "{state}");
+    }
 }

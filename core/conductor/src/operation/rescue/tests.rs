@@ -146,7 +146,7 @@ async fn a_rescue_without_a_worker_leaves_the_node_as_it_was() {
     let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
     let (fixture, script) = script::fixture(config).await;
     let node = script::node_in(&fixture, S::Active).await;
-    let busy: Vec<_> = std::iter::from_fn(|| fixture.tasks().shared().workers.acquire().ok()).collect();
+    let busy = script::all_workers(&fixture).await;
 
     let refused = provision(&fixture, &node, rescue_with("pa55")).await;
 

@@ -1,0 +1,229 @@
+use farrier_model::node::Fault;
+use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::power::PowerState;
+use farrier_store::Registration;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+use crate::log_capture::LogCapture;
+use crate::script::{self, Script};
+use crate::task::tests::{Fixture, quick};
+
+use ProvisionState as S;
+
+/// A conductor beside another one, `host-2`, which is gone.
+async fn fixture() -> (Fixture, Script) {
+    let (fixture, script) = script::fixture(quick()).await;
+    register(&fixture, "host-2").await;
+    fixture.store.conductor_offline("host-2").await.unwrap();
+    (fixture, script)
+}
+
+async fn register(fixture: &Fixture, hostname: &str) {
+    let registration = Registration {
+        hostname: hostname.to_owned(),
+        conductor_group: String::new(),
+        drivers: vec!["fake-hardware".to_owned()],
+        replace_online: false,
+    };
+    fixture.store.conductor_register(&registration).await.unwrap();
+}
+
+/// A node in `state` that `holder` has.
+async fn held(fixture: &Fixture, holder: &str, state: S, change: impl FnOnce(&mut Node)) -> Node {
+    let mut node = Node {
+        provision_state: state,
+        target_provision_state: state.default_target(),
+        ..Node::new(Uuid::new_v4(), "fake-hardware")
+    };
+    change(&mut node);
+    let node = fixture.store.node_create(&node).await.unwrap();
+    fixture.store.node_reserve(node.id, holder, "their work").await.unwrap()
+}
+
+async fn run_once(fixture: &Fixture) {
+    run(Pass::new(&fixture.conductor)).await.unwrap();
+}
+
+/// The reference fails `deploying` and `cleaning` only and leaves the rest where it is, for ever.
+#[tokio::test]
+async fn whatever_a_conductor_was_doing_when_it_went_away_fails() {
+    let (fixture, _script) = fixture().await;
+    let mut nodes = Vec::new();
+    for &state in STUCK_TREATED_AS_FAIL {
+        nodes.push(held(&fixture, "host-2", state, |_| {}).await);
+    }
+
+    run_once(&fixture).await;
+
+    for node in nodes {
+        let state = node.provision_state;
+        let failed = farrier_model::provision::machine::next(state, Event::Fail).unwrap();
+        let stored = fixture.unlocked(&node).await;
+        assert_eq!(stored.provision_state, failed, "{state}");
+        assert_eq!(stored.target_provision_state, failed.default_target(), "{state}");
+        assert_eq!(stored.last_error.as_deref(), Some(OPERATION_ABORTED), "{state}");
+        let entries = script::history(&fixture, &node).await;
+        assert_eq!(entries[0].event, OPERATION_ABORTED, "{state}");
+        assert_eq!(entries[0].event_type, "takeover", "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_nobody_worked_on_is_just_freed() {
+    let (fixture, script) = fixture().await;
+    for state in [S::Manageable, S::Active, S::CleanWait, S::DeployWait, S::CleanHold, S::CleanFail] {
+        let node = held(&fixture, "host-2", state, |_| {}).await;
+
+        run_once(&fixture).await;
+
+        let stored = fixture.stored(&node).await;
+        assert_eq!((stored.provision_state, stored.last_error, stored.reservation), (state, None, None));
+    }
+    assert!(script.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_pending_power_action_is_given_up() {
+    let (fixture, _script) = fixture().await;
+    let node = held(&fixture, "host-2", S::Active, |node| {
+        node.power_state = Some(PowerState::Off);
+        node.target_power_state = Some(PowerState::On);
+    })
+    .await;
+
+    run_once(&fixture).await;
+
+    let stored = fixture.unlocked(&node).await;
+    assert_eq!((stored.power_state, stored.target_power_state), (Some(PowerState::Off), None));
+    assert_eq!(stored.provision_state, S::Active);
+    assert_eq!(stored.last_error.as_deref(), Some(POWER_ACTION_ABORTED));
+    let entries = script::history(&fixture, &node).await;
+    assert_eq!(entries.iter().map(|entry| entry.event_type.as_str()).collect::<Vec<_>>(), ["takeover"]);
+}
+
+#[tokio::test]
+async fn a_cleaning_is_put_away_and_costs_the_node_its_service() {
+    let (fixture, script) = fixture().await;
+    let step = json!({"interface": InterfaceType::Deploy, "step": "erase", "priority": 10});
+    let node = held(&fixture, "host-2", S::Cleaning, |node| {
+        node.clean_step = step.as_object().unwrap().clone();
+        node.target_provision_state = Some(S::Manageable);
+    })
+    .await;
+
+    run_once(&fixture).await;
+
+    let stored = fixture.unlocked(&node).await;
+    assert_eq!((stored.provision_state, stored.target_provision_state), (S::CleanFail, Some(S::Manageable)));
+    assert_eq!((stored.maintenance, stored.fault), (true, Some(Fault::CleanFailure)));
+    assert_eq!(script.calls(), ["deploy.tear_down_cleaning"]);
+    assert!(stored.clean_step.is_empty());
+}
+
+#[tokio::test]
+async fn a_node_in_maintenance_is_freed_and_nothing_else() {
+    let (fixture, script) = fixture().await;
+    let node = held(&fixture, "host-2", S::Cleaning, |node| {
+        node.maintenance = true;
+        node.target_power_state = Some(PowerState::On);
+    })
+    .await;
+
+    run_once(&fixture).await;
+
+    let stored = fixture.stored(&node).await;
+    assert_eq!((stored.provision_state, stored.reservation), (S::Cleaning, None));
+    assert_eq!((stored.target_power_state, stored.last_error), (Some(PowerState::On), None));
+    assert!(script.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_without_a_driver_fails_without_being_put_away() {
+    let (fixture, script) = fixture().await;
+    let node = held(&fixture, "host-2", S::Cleaning, |node| {
+        node.interfaces.set(InterfaceType::Power, Some("gone".to_owned()));
+    })
+    .await;
+
+    run_once(&fixture).await;
+
+    let stored = fixture.unlocked(&node).await;
+    assert_eq!(stored.provision_state, S::CleanFail);
+    assert_eq!(stored.last_error.as_deref(), Some(OPERATION_ABORTED));
+    assert!(script.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_rescue_that_died_leaves_no_password() {
+    let (fixture, _script) = fixture().await;
+    let node = held(&fixture, "host-2", S::Rescuing, |node| {
+        node.instance_info.insert("rescue_password".to_owned(), json!("pa55"));
+    })
+    .await;
+
+    run_once(&fixture).await;
+
+    assert!(fixture.unlocked(&node).await.instance_info.is_empty());
+}
+
+#[tokio::test]
+async fn nodes_of_the_living_and_of_other_groups_stay_locked() {
+    let (fixture, _script) = fixture().await;
+    register(&fixture, "host-3").await;
+    let theirs = held(&fixture, "host-3", S::Deploying, |_| {}).await;
+    let ours = held(&fixture, "host-1", S::Deploying, |_| {}).await;
+    let elsewhere =
+        held(&fixture, "host-2", S::Deploying, |node| node.conductor_group = "rack-2".to_owned()).await;
+
+    run_once(&fixture).await;
+
+    for node in [theirs, ours, elsewhere] {
+        let stored = fixture.stored(&node).await;
+        assert_eq!((stored.provision_state, stored.reservation), (S::Deploying, node.reservation));
+    }
+}
+
+#[tokio::test]
+async fn a_conductor_that_looks_gone_itself_says_so_and_keeps_its_nodes() {
+    let (fixture, _script) = fixture().await;
+    let node = held(&fixture, "host-1", S::Deploying, |_| {}).await;
+    fixture.store.conductor_offline("host-1").await.unwrap();
+    let log = LogCapture::start();
+
+    run_once(&fixture).await;
+
+    assert_eq!(fixture.stored(&node).await.reservation.as_deref(), Some("host-1"));
+    let lines = log.lines(|line| line.contains("looks gone"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[tokio::test]
+async fn without_a_worker_the_nodes_stay_as_they_are_until_the_next_pass() {
+    let (fixture, _script) = fixture().await;
+    let node = held(&fixture, "host-2", S::Deploying, |_| {}).await;
+    let busy = script::all_workers(&fixture).await;
+
+    run_once(&fixture).await;
+
+    let stored = fixture.stored(&node).await;
+    assert_eq!((stored.provision_state, stored.reservation.as_deref()), (S::Deploying, Some("host-2")));
+    drop(busy);
+    run_once(&fixture).await;
+    assert_eq!(fixture.unlocked(&node).await.provision_state, S::DeployFail);
+}
+
+#[tokio::test]
+async fn a_node_somebody_else_was_quicker_with_is_left_to_him() {
+    let (fixture, _script) = fixture().await;
+    register(&fixture, "host-3").await;
+    let node = held(&fixture, "host-2", S::Deploying, |_| {}).await;
+    fixture.store.node_release(node.id, "host-2").await.unwrap();
+    fixture.store.node_reserve(node.id, "host-3", "their turn").await.unwrap();
+
+    take(&Pass::new(&fixture.conductor), node.id, &["host-2".to_owned()]).await.unwrap();
+
+    let stored = fixture.stored(&node).await;
+    assert_eq!((stored.provision_state, stored.reservation.as_deref()), (S::Deploying, Some("host-3")));
+}
