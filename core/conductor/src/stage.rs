@@ -5,13 +5,19 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 
 use farrier_host::{Builtin, Plugin};
+use farrier_model::history::Severity;
 use farrier_model::node::Node;
-use farrier_model::provision::ProvisionState;
+use farrier_model::provision::{ProvisionState, Verb};
+use farrier_model::step::{RequestedStep, StepId, StepKind};
 use farrier_sdk::prelude::*;
+use farrier_store::Page;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::config::{ConductorConfig, DriverConfig};
+use crate::error::ConductorError;
+use crate::service::ProvisionRequest;
+use crate::task::RequestContext;
 use crate::task::tests::{Fixture, fake_drivers};
 
 /// What a method answers.
@@ -145,6 +151,27 @@ impl Stage {
         self.enrol(node(state)).await
     }
 
+    /// Asks for `request`.
+    pub(crate) async fn ask(&self, node: &Node, request: ProvisionRequest) -> Result<(), ConductorError> {
+        self.conductor.provision(context(), &node.uuid.into(), request).await
+    }
+
+    /// Asks for a verb without anything else, which must be accepted.
+    pub(crate) async fn verb(&self, node: &Node, verb: Verb) {
+        self.ask(node, ProvisionRequest::new(verb)).await.unwrap();
+    }
+
+    /// Says that the current step is over.
+    pub(crate) async fn call_back(&self, node: &Node, kind: StepKind) -> Result<(), ConductorError> {
+        self.conductor.continue_steps(context(), &node.uuid.into(), kind).await
+    }
+
+    /// What the history has: severity, event type and event, oldest first.
+    pub(crate) async fn history(&self, node: &Node) -> Vec<(Severity, String, String)> {
+        let entries = self.store.history_list(node.id, &Page::default()).await.unwrap();
+        entries.into_iter().map(|entry| (entry.severity, entry.event_type, entry.event)).collect()
+    }
+
     /// Puts a node that was changed by hand into the store.
     pub(crate) async fn change(&self, node: &Node, change: impl FnOnce(&mut Node)) -> Node {
         let before = self.stored(node).await;
@@ -171,6 +198,36 @@ fn drivers() -> DriverConfig {
         enabled_rescue_interfaces: two("fake"),
         ..fake_drivers()
     }
+}
+
+/// Who asks in tests.
+pub(crate) fn context() -> RequestContext {
+    RequestContext {
+        request_id: Some("req-1".to_owned()),
+        user: Some("alice".to_owned()),
+        project: Some("test".to_owned()),
+    }
+}
+
+/// A step to ask for, as `management.first`.
+pub(crate) fn step(id: &str) -> RequestedStep {
+    let id: StepId = id.parse().unwrap();
+    RequestedStep::new(id.interface, id.step)
+}
+
+/// The same with arguments.
+pub(crate) fn step_with(id: &str, args: Value) -> RequestedStep {
+    RequestedStep { args: args.as_object().cloned(), ..step(id) }
+}
+
+/// A deploy step to ask for.
+pub(crate) fn deploy_step(id: &str, priority: u32, args: Value) -> RequestedStep {
+    RequestedStep { priority: Some(priority), ..step_with(id, args) }
+}
+
+/// A request with steps.
+pub(crate) fn with_steps(verb: Verb, steps: Vec<RequestedStep>) -> ProvisionRequest {
+    ProvisionRequest { steps: Some(steps), ..ProvisionRequest::new(verb) }
 }
 
 /// A node in `state` that uses the implementations of this module.

@@ -294,3 +294,6 @@ fn agent_is_expected(node: &Node, flow: Flow) -> bool {
 pub(crate) fn flag(node: &Node, key: &str) -> Option<bool> {
     node.driver_internal_info.get(key).and_then(Value::as_bool)
 }
+
+#[cfg(test)]
+mod tests;

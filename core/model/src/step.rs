@@ -306,3 +306,6 @@ impl FromStr for ReservedStep {
         found.ok_or_else(|| NotReserved(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The console of a node: where it is, and switching it on and off.
 
 use farrier_model::node::NodeName;
+use farrier_model::notification::Status;
+use farrier_model::notification::node::ConsoleAction;
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::console::{ConsoleClient, ConsoleInfo};
@@ -9,8 +11,9 @@ use tracing::info;
 use super::Conductor;
 use super::management::start;
 use crate::error::ConductorError;
-use crate::notify::{ConsoleAction, Status};
 use crate::task::{Acquire, ExclusiveTask, Job, JobError, RequestContext};
+use farrier_model::notification::Status;
+use farrier_model::notification::node::ConsoleAction;
 
 /// Whether a console runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -136,7 +136,12 @@ fn may_pass(error: &ConductorError) -> bool {
 }
 
 /// Takes the lock and starts the job, if the node still waits for just this.
-async fn fire(shared: &Arc<Shared>, node: NodeId, flow: Flow, wake: &Wake) -> Result<(), ConductorError> {
+pub(super) async fn fire(
+    shared: &Arc<Shared>,
+    node: NodeId,
+    flow: Flow,
+    wake: &Wake,
+) -> Result<(), ConductorError> {
     if !is_wanted(shared, &shared.store.node_get(node).await?, flow, wake) {
         return Ok(());
     }
