@@ -12,8 +12,6 @@ use super::Conductor;
 use super::management::start;
 use crate::error::ConductorError;
 use crate::task::{Acquire, ExclusiveTask, Job, JobError, RequestContext};
-use farrier_model::notification::Status;
-use farrier_model::notification::node::ConsoleAction;
 
 /// Whether a console runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
