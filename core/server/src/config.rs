@@ -194,6 +194,8 @@ impl Config {
 mod tests {
     use std::io::Write;
 
+    use farrier_model::notification::Level;
+
     use super::*;
 
     fn read(text: &str) -> Result<Config, ConfigError> {
@@ -234,6 +236,25 @@ mod tests {
         let options = config.options(&["ipmi".to_owned()]).unwrap();
 
         assert_eq!(options["ipmi"]["command_retry_timeout"], 5);
+    }
+
+    #[test]
+    fn nobody_is_told_anything_unless_a_level_is_set() {
+        let (silent, telling) =
+            (read("").unwrap(), read("[notifications]\nnotification_level = \"info\"\n").unwrap());
+
+        assert_eq!(silent.notifications.notification_level, None);
+        assert_eq!(telling.notifications.notification_level, Some(Level::Info));
+        assert!(telling.notifications.log && telling.notifications.webhook.is_none());
+    }
+
+    #[test]
+    fn a_webhook_needs_an_address_and_nothing_else() {
+        let config = read("[notifications.webhook]\nurl = \"http://127.0.0.1/\"\n").unwrap();
+        let without = read("[notifications.webhook]\ntoken = \"CANARY\"\n").unwrap_err().to_string();
+
+        assert_eq!(config.notifications.webhook.unwrap().url.expose(), "http://127.0.0.1/");
+        assert!(without.contains("url") && !without.contains("CANARY"), "{without}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | `call`, `patch`, `answer`, `paging` | reading requests and their values, writing answers and lists |
 //! | `error` | the one match from an error to a status and a text |
 //! | `detached` | changes that go on when their client has gone |
+//! | `tell` | notifications of changes |
 //! | `root`, `nodes`, `ports`, `drivers`, `conductors` | handlers and their routes, one module per collection |
 //!
 //! **Invariant:** no handler touches the store, a driver or a lock: all work is a method of the conductor.
@@ -23,6 +24,7 @@ mod paging;
 mod patch;
 mod ports;
 mod root;
+mod tell;
 mod version;
 
 use std::sync::Arc;

@@ -16,12 +16,14 @@ use axum::response::Response;
 use axum::routing::get;
 use farrier_api::node::NODE;
 use farrier_api::paging::selected_fields;
+use farrier_conductor::error::ConductorError;
 use farrier_model::node::{Node, NodeName};
 use farrier_store::Children;
 
 use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
+use super::tell::Tell;
 use super::{ApiState, Shared, answer};
 use crate::view::{self, Selection};
 
@@ -74,7 +76,8 @@ async fn show(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<R
 async fn delete(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let name = call.node(&ident)?;
-    state.conductor.node_delete(call.context, &name).await?;
+    let work = state.conductor.node_delete(call.context, &name);
+    Tell::delete(&state, state.conductor.node(&name)).around(work).await?;
     Ok(answer::no_content())
 }
 
@@ -86,6 +89,15 @@ fn seen(
     node: &Node,
 ) -> serde_json::Map<String, serde_json::Value> {
     view::node::view(&state.conductor, &call.base, call.version, selection, node)
+}
+
+/// A node as a change would leave it, were it made now.
+async fn edited(
+    state: &ApiState,
+    name: &NodeName,
+    edit: &(dyn Fn(&Node) -> Result<Node, ConductorError> + Send + Sync),
+) -> Result<Node, ConductorError> {
+    edit(&state.conductor.node(name).await?)
 }
 
 /// Where the states of a node are, by the name the request used for it.

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
+use super::tell::Tell;
 use super::{ApiState, Shared, answer};
 use crate::view::{self, Selection};
 
@@ -116,7 +117,9 @@ async fn show(State(state): Shared, Ident(uuid): Ident, call: Call) -> Result<Re
 /// One transaction under the lock of the node, which goes with the task when the client goes.
 async fn delete(State(state): Shared, Ident(uuid): Ident, call: Call) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
-    state.conductor.port_delete(call.context, named(&uuid)?).await?;
+    let uuid = named(&uuid)?;
+    let work = state.conductor.port_delete(call.context, uuid);
+    Tell::delete(&state, state.conductor.port(uuid)).around(work).await?;
     Ok(answer::no_content())
 }
 

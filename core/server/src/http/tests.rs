@@ -7,6 +7,7 @@ mod labs;
 mod nodes;
 mod ports;
 mod power;
+mod tell;
 
 use std::sync::Arc;
 use std::time::Duration;

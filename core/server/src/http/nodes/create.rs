@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::super::call::{Body, Call};
 use super::super::error::HttpError;
 use super::super::patch::uuid;
+use super::super::tell::Tell;
 use super::super::{ApiState, Shared, answer};
 use super::{referenced, seen};
 use crate::view::Selection;
@@ -29,7 +30,8 @@ pub(super) async fn create(
     let request = NodeCreate::parse(call.version, &body)?;
     let parent = parent(&state, request.parent_node.as_deref()).await?;
     let node = Node { parent_node: parent, ..node(request, call.version)? };
-    let node = state.conductor.node_create(call.context.clone(), node).await?;
+    let work = state.conductor.node_create(call.context.clone(), node.clone());
+    let node = Tell::create(&state, &node).with(work).await?;
     let location = farrier_api::link::address(&call.base, &format!("nodes/{}", node.uuid));
     Ok(answer::created(&location, seen(&state, &call, &Selection::Whole, &node)))
 }

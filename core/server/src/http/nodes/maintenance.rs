@@ -13,7 +13,9 @@ use farrier_model::node::Node;
 
 use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
+use super::super::tell::Tell;
 use super::super::{ApiState, Shared, answer};
+use super::edited;
 
 /// The routes of maintenance.
 pub(super) fn routes() -> Router<Arc<ApiState>> {
@@ -46,6 +48,7 @@ async fn update(
     call.allow_no_arguments()?;
     let update = NodeUpdate { edit, reset_interfaces: ResetInterfaces::No };
     let name = call.node(ident)?;
-    state.conductor.node_update(call.context, &name, update).await?;
+    let work = state.conductor.node_update(call.context, &name, update);
+    Tell::maintenance(state, edited(state, &name, edit)).with(work).await?;
     Ok(answer::accepted())
 }

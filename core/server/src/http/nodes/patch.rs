@@ -19,9 +19,10 @@ use uuid::Uuid;
 use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
 use super::super::patch::{flag, mapping, text, uuid};
+use super::super::tell::Tell;
 use super::super::{ApiState, Shared, answer};
 use super::create::{conductor_group, no_such_chassis, parent};
-use super::seen;
+use super::{edited, seen};
 use crate::view::{Selection, node};
 
 /// The argument that has interfaces chosen anew.
@@ -48,7 +49,8 @@ pub(super) async fn patch(
         |node: &Node| edit.apply(node).map_err(|fault| ConductorError::invalid_parameter(fault.message()));
     let update = NodeUpdate { edit: &edit, reset_interfaces };
     let name = call.node(&ident)?;
-    let node = state.conductor.node_update(call.context.clone(), &name, update).await?;
+    let work = state.conductor.node_update(call.context.clone(), &name, update);
+    let node = Tell::update(&state, edited(&state, &name, &edit)).with(work).await?;
     Ok(answer::ok(seen(&state, &call, &Selection::Whole, &node)))
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::call::{Body, Call};
 use super::super::error::HttpError;
 use super::super::patch::uuid;
+use super::super::tell::Tell;
 use super::super::{Shared, answer};
 use super::seen;
 
@@ -24,8 +25,13 @@ pub(super) async fn create(
     let portgroup_uuid = uuid("portgroup_uuid", request.portgroup_uuid.as_deref())?;
     let uuid = uuid("uuid", request.uuid.as_deref())?.unwrap_or_else(Uuid::new_v4);
     let node = NodeName::from(request.node_uuid.as_str());
-    let make = move |node: &Node| port(Port { portgroup_uuid, ..Port::new(uuid, node.id, "") }, request);
-    let created = state.conductor.port_create(call.context.clone(), &node, make).await;
+    let make = |node: &Node| {
+        let port = Port { portgroup_uuid, node_uuid: node.uuid, ..Port::new(uuid, node.id, "") };
+        self::port(port, request.clone())
+    };
+    let work = state.conductor.port_create(call.context.clone(), &node, make);
+    let asked = async { Ok(make(&state.conductor.node(&node).await?)) };
+    let created = Tell::create_of(&state, asked).with(work).await;
     let port = created.map_err(|error| HttpError::from(error).in_body())?;
     let location = farrier_api::link::address(&call.base, &format!("ports/{}", port.uuid));
     Ok(answer::created(&location, seen(&call, &port)))

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
 use super::super::patch::{flag, mapping, text, uuid};
+use super::super::tell::Tell;
 use super::super::{ApiState, Shared, answer};
 use super::{named, seen};
 use crate::view::port::members;
@@ -35,7 +36,9 @@ pub(super) async fn patch(
     let edit = |port: &Port| {
         apply(&patch, node.as_ref(), port).map_err(|fault| ConductorError::invalid_parameter(fault.message()))
     };
-    let port = state.conductor.port_update(call.context.clone(), uuid, &edit).await?;
+    let work = state.conductor.port_update(call.context.clone(), uuid, &edit);
+    let asked = async { edit(&state.conductor.port(uuid).await?) };
+    let port = Tell::update(&state, asked).with(work).await?;
     Ok(answer::ok(seen(&call, &port)))
 }
 
