@@ -4,6 +4,8 @@
 
 pub(crate) mod conductor;
 pub(crate) mod driver;
+pub(crate) mod hardware;
+pub(crate) mod history;
 pub(crate) mod node;
 pub(crate) mod port;
 

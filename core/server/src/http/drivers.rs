@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get};
 use farrier_api::driver::{DRIVER, DYNAMIC, DriverProperties};
-use farrier_api::error::Fault;
+use farrier_api::error::{ErrorName, Fault};
 use farrier_api::paging::selected_fields;
+use farrier_api::vendor::VendorMethods;
 use farrier_api::version::table::Topic;
 
 use super::call::{Call, Ident};
@@ -26,6 +27,10 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/drivers", get(list))
         .route("/v1/drivers/{name}", get(show))
         .route("/v1/drivers/{name}/properties", get(properties))
+        .route("/v1/drivers/{name}/raid/logical_disk_properties", get(logical_disk_properties))
+        .route("/v1/drivers/{name}/vendor_passthru", any(no_vendor_method))
+        .route("/v1/drivers/{name}/vendor_passthru/methods", get(vendor_methods))
+        .route("/v1/drivers/{name}/vendor_passthru/{method}", any(no_vendor_method))
     // next path below a driver above this line
 }
 
@@ -64,4 +69,34 @@ async fn properties(State(state): Shared, Ident(name): Ident, call: Call) -> Res
         .map(|(key, property)| (key, view::driver::description(&property)))
         .collect();
     Ok(answer::ok(properties))
+}
+
+async fn logical_disk_properties(
+    State(state): Shared,
+    Ident(name): Ident,
+    call: Call,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let properties = state.conductor.logical_disk_properties(&name).await;
+    Ok(answer::ok(properties.map_err(|error| HttpError::from(error).where_unsupported(404))?))
+}
+
+/// Vendor methods need a node: no hardware type has one of its own.
+async fn vendor_methods(State(state): Shared, Ident(name): Ident, call: Call) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    state.conductor.driver(&name).await?;
+    Ok(answer::ok(VendorMethods::new()))
+}
+
+async fn no_vendor_method(
+    State(state): Shared,
+    Path(path): Path<Vec<(String, String)>>,
+    call: Call,
+) -> Result<Response, HttpError> {
+    let part = |key: &str| path.iter().find(|(name, _)| name == key).map(|(_, text)| text.as_str());
+    state.conductor.driver(part("name").unwrap_or_default()).await?;
+    Err(match part("method").or_else(|| call.argument("method")) {
+        Some(method) => Fault::invalid(format!("No handler for method {method}")).into(),
+        None => Fault::new(ErrorName::ClientSideError, "Method not specified").into(),
+    })
 }

@@ -15,6 +15,7 @@ use farrier_conductor::error::ConductorError;
 use farrier_conductor::registry::{RefusedLibrary, RegistryError};
 use farrier_model::power::PowerRefusal;
 use farrier_sdk::error::{Chain, DriverError, ErrorKind};
+use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::power::PowerState;
 use farrier_store::{DuplicateField, RecordKind, StoreError};
 use tracing::{error, warn};
@@ -42,6 +43,19 @@ impl HttpError {
     pub(super) fn in_body(self) -> Self {
         match self {
             Self::Fault(fault) if fault.code() == 404 => Self::Fault(fault.with_code(400)),
+            Self::Fault(_) | Self::Refusal(_) => self,
+        }
+    }
+}
+
+impl HttpError {
+    /// The same error with another status if it says that the driver lacks something: where every driver could have
+    /// it, the path itself is what does not exist.
+    pub(super) fn where_unsupported(self, code: u16) -> Self {
+        match self {
+            Self::Fault(fault) if fault.name() == ErrorName::UnsupportedDriverExtension => {
+                Self::Fault(fault.with_code(code))
+            }
             Self::Fault(_) | Self::Refusal(_) => self,
         }
     }
@@ -93,7 +107,12 @@ fn fault(error: &ConductorError) -> Fault {
             with_refused(Fault::no_valid_host(driver, group), refused.as_deref()).with_code(400)
         }
         ConductorError::NoFreeConductorWorker { .. } => Fault::no_free_worker(),
-        ConductorError::Driver { name, operation, source, .. } => of_driver(&text, name, operation, source),
+        ConductorError::Driver { hardware_type, operation, source, .. } => {
+            of_driver(&text, hardware_type, operation, source)
+        }
+        ConductorError::HardwareType { hardware_type, operation, source } => {
+            of_driver(&text, hardware_type, operation, source)
+        }
         ConductorError::PowerStateUnsupported { .. } | ConductorError::InvalidParameter { .. } => {
             Fault::invalid(text)
         }
@@ -130,6 +149,7 @@ fn fault(error: &ConductorError) -> Fault {
             Fault::protect_in_wrong_state(&node.to_string(), state.as_str())
         }
         ConductorError::Conflict { .. } => Fault::new(ErrorName::Conflict, text),
+        ConductorError::TraitNotFound { node, name } => Fault::node_trait_not_found(&node.to_string(), name),
         ConductorError::NodeNotFound { name } => Fault::node_not_found(&name.to_string()),
         ConductorError::Released { .. } | ConductorError::IncorrectConfiguration { .. } => {
             Fault::new(ErrorName::InternalError, DEFECT)
@@ -232,10 +252,10 @@ pub(super) fn not_a_power_request(target: &str, node: &str, state: Option<PowerS
 }
 
 /// A driver that was asked and failed. `text` says what it was asked for.
-fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> Fault {
+fn of_driver(text: &str, hardware_type: &str, operation: &str, source: &DriverError) -> Fault {
     let chain = || format!("{text}: {source}");
     match source.kind() {
-        ErrorKind::Unsupported => Fault::unsupported(name, operation),
+        ErrorKind::Unsupported => Fault::unsupported(hardware_type, unsupported(operation, source)),
         ErrorKind::MissingParameter => {
             Fault::new(ErrorName::MissingParameterValue, capitalized(&source.to_string()))
         }
@@ -257,6 +277,12 @@ fn of_driver(text: &str, name: &str, operation: &str, source: &DriverError) -> F
     }
 }
 
+/// What a driver lacks: the method, unless the whole interface is one that refuses everything.
+fn unsupported<'a>(operation: &'a str, source: &'a DriverError) -> &'a str {
+    let kind = InterfaceType::ALL.into_iter().find(|kind| kind.as_str() == source.message());
+    kind.map_or(operation, |kind| kind.as_str())
+}
+
 /// Adds to a fault that a library would have helped, had it not been refused.
 fn with_refused(fault: Fault, refused: Option<&RefusedLibrary>) -> Fault {
     let Some(RefusedLibrary { file, reason, .. }) = refused else { return fault };
@@ -273,7 +299,6 @@ fn capitalized(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use farrier_model::provision::ProvisionState;
-    use farrier_sdk::interface::InterfaceType;
 
     use super::*;
 
@@ -286,6 +311,7 @@ mod tests {
         let (kind, name) = (InterfaceType::Management, "acme".to_owned());
         ConductorError::Driver {
             node: Uuid::nil(),
+            hardware_type: "acme-server".to_owned(),
             kind,
             name,
             operation: "get_boot_device",
@@ -316,7 +342,7 @@ mod tests {
         ];
 
         insta::assert_snapshot!(shown.join("\n"), @r"
-        400 UnsupportedDriverExtension Driver acme does not support get_boot_device (disabled or not implemented).
+        400 UnsupportedDriverExtension Driver acme-server does not support get_boot_device (disabled or not implemented).
         400 MissingParameterValue Missing `acme_address`
         400 InvalidParameterValue `acme_port` is 0
         502 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: no answer from `192.0.2.1`

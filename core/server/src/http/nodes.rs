@@ -1,12 +1,23 @@
 //! Nodes, and what belongs to one of them.
 
+mod bios;
 mod boot_device;
+mod children;
+mod console;
 mod create;
 mod filter;
+mod firmware;
+mod history;
+mod inventory;
 mod maintenance;
+mod management;
+mod media;
 mod patch;
 mod states;
+mod traits;
 mod validate;
+mod vendor;
+mod vifs;
 
 use std::sync::Arc;
 
@@ -37,6 +48,17 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
         .merge(states::routes())
         .merge(validate::routes())
         .merge(boot_device::routes())
+        .merge(management::routes())
+        .merge(console::routes())
+        .merge(vendor::routes())
+        .merge(traits::routes())
+        .merge(bios::routes())
+        .merge(firmware::routes())
+        .merge(inventory::routes())
+        .merge(history::routes())
+        .merge(media::routes())
+        .merge(vifs::routes())
+        .merge(children::routes())
     // next path below a node above this line
 }
 

@@ -3,11 +3,14 @@
 mod discovery;
 mod drivers;
 mod frame;
+mod hardware;
 mod labs;
+mod management;
 mod nodes;
 mod ports;
 mod power;
 mod tell;
+mod vendor;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +161,15 @@ impl Api {
         let answer = self.post("/v1/nodes", body).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         answer
+    }
+
+    /// Moves a node on without the work that leads there.
+    async fn put_into(&self, node: &str, state: &str, target: Option<&str>) {
+        let before = self.store.node_get_by_name(node).await.unwrap();
+        let mut after = before.clone();
+        after.provision_state = state.parse().unwrap();
+        after.target_provision_state = target.map(|target| target.parse().unwrap());
+        self.store.node_update(&before, &after).await.unwrap();
     }
 
     /// Waits until nobody holds a node; the node.

@@ -7,8 +7,13 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, put};
+use farrier_api::boot_mode::{BootModeRequest, SecureBootRequest};
+use farrier_api::error::Fault;
 use farrier_api::node::NodeStates;
 use farrier_api::power::{PowerRequest, PowerTarget};
+use farrier_api::schema::object;
+use farrier_conductor::service::SecureBoot;
+use farrier_sdk::interface::management::BootMode;
 use farrier_sdk::interface::power::PowerState;
 
 use super::super::call::{Body, Call, Ident};
@@ -23,6 +28,9 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
     Router::new()
         .route("/v1/nodes/{ident}/states", get(show))
         .route("/v1/nodes/{ident}/states/power", put(power))
+        .route("/v1/nodes/{ident}/states/boot_mode", put(boot_mode))
+        .route("/v1/nodes/{ident}/states/secure_boot", put(secure_boot))
+        .route("/v1/nodes/{ident}/states/raid", put(raid))
     // next state above this line
 }
 
@@ -57,6 +65,58 @@ async fn power(
     })
     .await?;
     Ok(answer::accepted_at(&location))
+}
+
+/// Runs to its end without its client: a job takes the lock over.
+async fn boot_mode(
+    State(state): Shared,
+    Ident(ident): Ident,
+    call: Call,
+    Body(body): Body,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let BootModeRequest { target } = BootModeRequest::parse(&body)?;
+    let mode: BootMode = target.parse().map_err(|error| Fault::invalid(format!("{error}")))?;
+    let location = states_of(&call, &ident);
+    let name = call.node(&ident)?;
+    let conductor = state.conductor.clone();
+    to_its_end(&state.conductor, async move { conductor.change_boot_mode(call.context, &name, mode).await })
+        .await?;
+    Ok(answer::accepted_at(&location))
+}
+
+/// Runs to its end without its client: a job takes the lock over.
+async fn secure_boot(
+    State(state): Shared,
+    Ident(ident): Ident,
+    call: Call,
+    Body(body): Body,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let wanted = if SecureBootRequest::parse(&body)?.target { SecureBoot::On } else { SecureBoot::Off };
+    let location = states_of(&call, &ident);
+    let name = call.node(&ident)?;
+    let conductor = state.conductor.clone();
+    to_its_end(
+        &state.conductor,
+        async move { conductor.change_secure_boot(call.context, &name, wanted).await },
+    )
+    .await?;
+    Ok(answer::accepted_at(&location))
+}
+
+async fn raid(
+    State(state): Shared,
+    Ident(ident): Ident,
+    call: Call,
+    Body(body): Body,
+) -> Result<Response, HttpError> {
+    call.allow_no_arguments()?;
+    let config = object("raid", &body)?.clone();
+    let name = call.node(&ident)?;
+    let set = state.conductor.set_target_raid_config(call.context, &name, config).await;
+    set.map_err(|error| HttpError::from(error).where_unsupported(404))?;
+    Ok(answer::no_content())
 }
 
 /// A target in the conductor's words.

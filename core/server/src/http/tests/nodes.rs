@@ -1,21 +1,11 @@
 //! Nodes: enrolling, listing, showing, changing and deleting them.
 
 use axum::http::Method;
-use farrier_model::provision::ProvisionState;
 use serde_json::{Value, json};
 
 use super::{Api, NODE};
 
 const INSTANCE: &str = "5f9b59d2-4afe-4d11-9d0a-5ab1c0de0000";
-
-/// Moves a node on without the work that leads there.
-async fn put_into(api: &Api, state: ProvisionState, target: Option<ProvisionState>) {
-    let before = api.store.node_get_by_name("node-1").await.unwrap();
-    let mut after = before.clone();
-    after.provision_state = state;
-    after.target_provision_state = target;
-    api.store.node_update(&before, &after).await.unwrap();
-}
 
 #[tokio::test]
 async fn an_enrolled_node_has_every_default() {
@@ -384,13 +374,13 @@ async fn what_a_node_does_not_allow_now_is_refused() {
     assert_eq!(patch(set("instance_uuid", json!("no uuid"))).await.status, 400);
     assert_eq!(patch(set("instance_uuid", json!(INSTANCE))).await.status, 200);
     assert_eq!(patch(set("instance_uuid", json!(NODE))).await.status, 409);
-    put_into(&api, ProvisionState::Cleaning, Some(ProvisionState::Available)).await;
+    api.put_into("node-1", "cleaning", Some("available")).await;
     let changing = patch(set("extra/a", json!(1))).await;
     assert_eq!(
         changing.error(),
         format!("409 Node {NODE} can not be updated while a state transition is in progress.")
     );
-    put_into(&api, ProvisionState::Active, None).await;
+    api.put_into("node-1", "active", None).await;
     assert_eq!(patch(set("deploy_interface", json!("noop"))).await.status, 400);
 }
 
@@ -436,9 +426,9 @@ async fn a_node_is_deleted_where_its_state_allows_it() {
     let port = json!({"address": "52:54:00:00:00:01", "node_uuid": NODE});
     assert_eq!(api.post("/v1/ports", port).await.status, 201);
 
-    put_into(&api, ProvisionState::Active, None).await;
+    api.put_into("node-1", "active", None).await;
     let refused = api.delete("/v1/nodes/node-1").await;
-    put_into(&api, ProvisionState::Manageable, None).await;
+    api.put_into("node-1", "manageable", None).await;
     let deleted = api.delete("/v1/nodes/node-1").await;
 
     assert_eq!((refused.status, deleted.status, &deleted.body), (400, 204, &Value::Null), "{refused:?}");

@@ -12,6 +12,9 @@ use super::recording::Exchange;
 const VOLATILE: &[&str] =
     &["created_at", "updated_at", "provision_updated_at", "alive", "last_power_state_change"];
 
+/// Paths whose answers explain something in the words of whoever wrote them; only their types are compared.
+const OWN_WORDS: &[&str] = &["/raid/logical_disk_properties"];
+
 /// Headers whose values are compared, when they were recorded.
 const HEADERS: &[&str] = &[
     "X-OpenStack-Ironic-API-Minimum-Version",
@@ -42,13 +45,16 @@ pub(super) fn differences(recorded: &Exchange, ours: &Answer) -> Vec<String> {
     }
     if status < 400 {
         compare("", &recorded.response, &ours.body, &mut found);
+        if OWN_WORDS.iter().any(|path| recorded.path.ends_with(path)) {
+            found.retain(|difference| !difference.contains(", recorded \""));
+        }
     } else if recorded.status != 500 {
         compare_errors(&recorded.response, &ours.body, &mut found);
     }
     found
 }
 
-/// Compares the shape of two errors, and whose fault they say it is; the texts are our own.
+/// Compares two errors: their shape, whose fault they say it is, and the text that clients show.
 fn compare_errors(recorded: &Value, ours: &Value, found: &mut Vec<String>) {
     let shape = |body: &Value| match ErrorBody::parse(&body.to_string()) {
         Some(ErrorBody::Fault { faultcode, .. }) => format!("a fault of the {faultcode}"),
@@ -58,6 +64,13 @@ fn compare_errors(recorded: &Value, ours: &Value, found: &mut Vec<String>) {
     };
     if shape(recorded) != shape(ours) {
         found.push(format!("the error is {}, recorded {}", shape(ours), shape(recorded)));
+        return;
+    }
+    let text = |body: &Value| {
+        ErrorBody::parse(&body.to_string()).map(|error| error.message().to_owned()).unwrap_or_default()
+    };
+    if text(recorded) != text(ours) {
+        found.push(format!("the error says: {} -- recorded: {}", text(ours), text(recorded)));
     }
 }
 

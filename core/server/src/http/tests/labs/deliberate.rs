@@ -2,15 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::recording::{DISCOVERY, ERRORS, MAINTENANCE, NODES};
+use super::recording::{DISCOVERY, ERRORS, MAINTENANCE, NODES, POWER};
 
 /// Paths that are not offered yet, as method, path and reason; they answer 404.
 pub(super) const NOT_OFFERED: &[(&str, &str, &str)] = &[
-    ("GET", "/v1/drivers/*/raid/logical_disk_properties", "RAID comes with steps"),
-    ("GET", "/v1/drivers/*/vendor_passthru/methods", "vendor passthru comes later"),
-    ("PUT", "/v1/nodes/*/management/inject_nmi", "of management only the boot device is offered yet"),
-    ("PUT", "/v1/nodes/*/states/boot_mode", "of states only power is offered yet"),
-    ("PUT", "/v1/nodes/*/states/secure_boot", "of states only power is offered yet"),
     ("PUT", "/v1/nodes/*/states/provision", "provisioning comes with steps"),
     // next path above this line
 ];
@@ -168,5 +163,19 @@ const DELIBERATE: &[Deliberate] = &[
     },
     // The path does not have the method, and the answer says so.
     Deliberate { recording: ERRORS, steps: &[49, 50], differences: &["status 405, recorded 400"] },
+    // There are no implementations for the deploy agent to choose from.
+    Deliberate {
+        recording: ERRORS,
+        steps: &[3],
+        differences: &[
+            "the error says: Could not find the following interface in the 'ironic.hardware.interfaces.deploy' entrypoint: nosuch. Valid interfaces are ['fake', 'noop']. -- recorded: Could not find the following interface in the 'ironic.hardware.interfaces.deploy' entrypoint: nosuch. Valid interfaces are ['custom-agent', 'direct', 'fake', 'noop', 'ramdisk'].",
+        ],
+    },
+    // The text is the driver's.
+    Deliberate {
+        recording: POWER,
+        steps: &[19],
+        differences: &["the error says: Invalid boot device `disk`, expected `pxe` -- recorded: Invalid boot device disk specified."],
+    },
     // next difference above this line
 ];
