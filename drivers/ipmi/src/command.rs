@@ -20,6 +20,16 @@ pub trait Command: IpmiCommand {
     fn repeat(&self) -> Repeat {
         Repeat::Never
     }
+
+    /// Unit of the controller that carries it out, 0 to 3.
+    fn unit(&self) -> u8 {
+        0
+    }
+
+    /// Whether the BMC forgets its sessions and is away for a while when it carries this out.
+    fn resets_bmc(&self) -> bool {
+        false
+    }
 }
 
 impl Command for GetDeviceId {

@@ -18,18 +18,47 @@ const DIGEST_SIZE_MAX: usize = 32;
 
 /// Authentication, integrity and confidentiality algorithms that go together.
 ///
-/// Only suites that authenticate and encrypt everything with unbroken algorithms exist here.
+/// Suites with broken algorithms (MD5, RC4) do not exist here. Those that leave something open do, for operators
+/// who have said twice that they want them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CipherSuite {
+    /// Suite 0: nothing is checked and nothing is hidden.
+    Open,
+    /// Suite 1: the login is by HMAC-SHA1, then nothing is checked and nothing is hidden.
+    Sha1Login,
+    /// Suite 2: HMAC-SHA1, HMAC-SHA1-96, nothing is hidden.
+    Sha1Plain,
     /// Suite 3: HMAC-SHA1, HMAC-SHA1-96, AES-CBC-128.
     Sha1,
+    /// Suite 15: the login is by HMAC-SHA256, then nothing is checked and nothing is hidden.
+    Sha256Login,
+    /// Suite 16: HMAC-SHA256, HMAC-SHA256-128, nothing is hidden.
+    Sha256Plain,
     /// Suite 17: HMAC-SHA256, HMAC-SHA256-128, AES-CBC-128.
     Sha256,
 }
 
+/// A keyed hash of a suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Hash {
+    Sha1,
+    Sha256,
+}
+
 impl CipherSuite {
+    /// The suites that check and hide everything, best first. No other is used unless asked for.
+    pub const GOOD: [Self; 2] = [Self::Sha256, Self::Sha1];
+
     /// All suites, best first.
-    pub const ALL: [Self; 2] = [Self::Sha256, Self::Sha1];
+    pub const ALL: [Self; 7] = [
+        Self::Sha256,
+        Self::Sha1,
+        Self::Sha256Plain,
+        Self::Sha1Plain,
+        Self::Sha256Login,
+        Self::Sha1Login,
+        Self::Open,
+    ];
 
     /// The suite of a number, if it is one of ours.
     #[must_use]
@@ -37,11 +66,22 @@ impl CipherSuite {
         Self::ALL.into_iter().find(|suite| suite.id() == id)
     }
 
+    /// Whether the suite checks and hides everything.
+    #[must_use]
+    pub fn is_good(self) -> bool {
+        Self::GOOD.contains(&self)
+    }
+
     /// The number operators know it by.
     #[must_use]
     pub const fn id(self) -> u8 {
         match self {
+            Self::Open => 0,
+            Self::Sha1Login => 1,
+            Self::Sha1Plain => 2,
             Self::Sha1 => 3,
+            Self::Sha256Login => 15,
+            Self::Sha256Plain => 16,
             Self::Sha256 => 17,
         }
     }
@@ -50,35 +90,66 @@ impl CipherSuite {
     #[must_use]
     pub const fn algorithms(self) -> [u8; 3] {
         match self {
+            Self::Open => [0, 0, 0],
+            Self::Sha1Login => [1, 0, 0],
+            Self::Sha1Plain => [1, 1, 0],
             Self::Sha1 => [1, 1, 1],
+            Self::Sha256Login => [3, 0, 0],
+            Self::Sha256Plain => [3, 4, 0],
             Self::Sha256 => [3, 4, 1],
+        }
+    }
+
+    const fn hash(self) -> Option<Hash> {
+        match self {
+            Self::Open => None,
+            Self::Sha1Login | Self::Sha1Plain | Self::Sha1 => Some(Hash::Sha1),
+            Self::Sha256Login | Self::Sha256Plain | Self::Sha256 => Some(Hash::Sha256),
         }
     }
 
     /// Bytes of the codes exchanged at login.
     #[must_use]
     pub const fn exchange_code_size(self) -> usize {
-        match self {
-            Self::Sha1 => 20,
-            Self::Sha256 => 32,
+        match self.hash() {
+            None => 0,
+            Some(Hash::Sha1) => 20,
+            Some(Hash::Sha256) => 32,
         }
     }
 
-    /// Bytes of the code at the end of each packet of a session, and of the check value of RAKP 4.
+    /// Bytes of the check value of RAKP 4.
+    #[must_use]
+    pub const fn check_value_size(self) -> usize {
+        match self.hash() {
+            None => 0,
+            Some(Hash::Sha1) => 12,
+            Some(Hash::Sha256) => 16,
+        }
+    }
+
+    /// Bytes of the code at the end of each packet of a session; 0 when packets are not checked.
     #[must_use]
     pub const fn auth_code_size(self) -> usize {
         match self {
-            Self::Sha1 => 12,
-            Self::Sha256 => 16,
+            Self::Open | Self::Sha1Login | Self::Sha256Login => 0,
+            Self::Sha1Plain | Self::Sha1 | Self::Sha256Plain | Self::Sha256 => self.check_value_size(),
         }
+    }
+
+    /// Whether payloads are encrypted.
+    #[must_use]
+    pub const fn encrypts(self) -> bool {
+        matches!(self, Self::Sha1 | Self::Sha256)
     }
 
     /// The keyed hash of the suite over the concatenation of `parts`.
     #[must_use]
     pub fn hmac(self, key: &[u8], parts: &[&[u8]]) -> Digest {
-        match self {
-            Self::Sha1 => Digest::compute::<Hmac<Sha1>>(key, parts),
-            Self::Sha256 => Digest::compute::<Hmac<Sha256>>(key, parts),
+        match self.hash() {
+            None => Digest { bytes: Zeroizing::new([0; DIGEST_SIZE_MAX]), size: 0 },
+            Some(Hash::Sha1) => Digest::compute::<Hmac<Sha1>>(key, parts),
+            Some(Hash::Sha256) => Digest::compute::<Hmac<Sha256>>(key, parts),
         }
     }
 }
@@ -191,10 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn suites_weaker_than_three_do_not_exist() {
+    fn suites_with_broken_algorithms_do_not_exist_and_two_are_good() {
         let known: Vec<u8> = (0..=u8::MAX).filter(|id| CipherSuite::from_id(*id).is_some()).collect();
+        let good: Vec<u8> =
+            CipherSuite::ALL.into_iter().filter(|suite| suite.is_good()).map(CipherSuite::id).collect();
 
-        assert_eq!(known, [3, 17]);
+        assert_eq!(known, [0, 1, 2, 3, 15, 16, 17]);
+        assert_eq!(good, [17, 3]);
+        assert!(CipherSuite::GOOD.into_iter().all(|suite| suite.encrypts() && 0 < suite.auth_code_size()));
     }
 
     #[test]

@@ -1,25 +1,34 @@
 //! `driver_info` of an IPMI node: what it may hold, and the BMC it leads to.
 
-use std::net::{IpAddr, Ipv6Addr};
+pub(crate) mod parse;
 
 use farrier_sdk::prelude::*;
 
 use crate::crypto::CipherSuite;
+use crate::options::IpmiOptions;
 use crate::shared::Shared;
 use crate::target::{
-    Credentials, CredentialsError, Endpoint, KEY_SIZE_MAX, Privilege, Target, USER_SIZE_MAX,
+    Credentials, CredentialsError, Endpoint, Hop, KEY_SIZE_MAX, OLD_PASSWORD_SIZE_MAX, Privilege, Route,
+    Target, Version,
+};
+use parse::{
+    boolean, bridging, bus_address, channel, cipher_suite, host, port, privilege, protocol_version, user,
 };
 
-/// Longest host name, in bytes.
-///
-/// Source: RFC 1123.
-const HOST_SIZE_MAX: usize = 253;
+/// Our address on the bus between controllers, unless a node says otherwise.
+const LOCAL_ADDRESS: u8 = 0x20;
 
-/// Longest label of a host name, in bytes.
-const LABEL_SIZE_MAX: usize = 63;
-
-/// Cipher suites others know, whose weakness the refusal names.
-const INSECURE_SUITES: [u8; 5] = [0, 1, 2, 15, 16];
+/// How a controller behind the BMC is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Bridging {
+    /// It is the BMC itself.
+    #[default]
+    No,
+    /// The BMC passes messages to it.
+    Single,
+    /// A controller in between passes them on.
+    Dual,
+}
 
 /// What `driver_info` of an IPMI node holds.
 ///
@@ -47,9 +56,9 @@ pub struct IpmiInfo {
     /// The only cipher suite to use, 3 or 17; by default the best one that works.
     #[property(parse = cipher_suite, kind = "integer")]
     pub ipmi_cipher_suite: Option<CipherSuite>,
-    /// Version of the protocol; 2.0, which is the default, is the only one spoken.
-    #[property(parse = protocol_version, kind = "string")]
-    pub ipmi_protocol_version: Option<String>,
+    /// Version of the protocol: 2.0 (default), or 1.5 for BMCs that speak nothing newer; that one hides nothing.
+    #[property(default = Version::V2_0, parse = protocol_version, kind = "string")]
+    pub ipmi_protocol_version: Version,
     /// Set the boot device again before each power on, for BMCs that forget it; false by default.
     #[property(default = false, parse = boolean, kind = "boolean")]
     pub ipmi_force_boot_device: bool,
@@ -57,24 +66,24 @@ pub struct IpmiInfo {
     /// says.
     #[property(parse = boolean, kind = "boolean")]
     pub ipmi_disable_boot_timeout: Option<bool>,
-    /// Kind of bridging to a controller behind the BMC; `no`, which is the default, is the only one there is.
-    #[property(parse = bridging, kind = "string")]
-    pub ipmi_bridging: Option<String>,
-    /// Address of this side on the bus between controllers; for bridging.
-    #[property(kind = "string")]
-    pub ipmi_local_address: Option<Value>,
+    /// How the controller that is meant is reached: `no` (default: it is the BMC), `single` or `dual` bridging.
+    #[property(default = Bridging::No, parse = bridging, kind = "string")]
+    pub ipmi_bridging: Bridging,
+    /// Our address on the bus between controllers, 0x20 by default; for bridging.
+    #[property(default = LOCAL_ADDRESS, parse = bus_address, kind = "string")]
+    pub ipmi_local_address: u8,
     /// Address of the controller behind the BMC; for bridging.
-    #[property(kind = "string")]
-    pub ipmi_target_address: Option<Value>,
-    /// Channel to the controller behind the BMC; for bridging.
-    #[property(kind = "string")]
-    pub ipmi_target_channel: Option<Value>,
+    #[property(parse = bus_address, kind = "string")]
+    pub ipmi_target_address: Option<u8>,
+    /// Channel that leads to the controller behind the BMC; for bridging.
+    #[property(parse = channel, kind = "string")]
+    pub ipmi_target_channel: Option<u8>,
     /// Address of the controller in between; for dual bridging.
-    #[property(kind = "string")]
-    pub ipmi_transit_address: Option<Value>,
-    /// Channel to the controller in between; for dual bridging.
-    #[property(kind = "string")]
-    pub ipmi_transit_channel: Option<Value>,
+    #[property(parse = bus_address, kind = "string")]
+    pub ipmi_transit_address: Option<u8>,
+    /// Channel that leads to the controller in between; for dual bridging.
+    #[property(parse = channel, kind = "string")]
+    pub ipmi_transit_channel: Option<u8>,
     /// TCP port on which the console of the node is offered.
     #[property(parse = port, kind = "integer")]
     pub ipmi_terminal_port: Option<u16>,
@@ -121,31 +130,85 @@ pub(crate) async fn validate(shared: &Shared, task: &DriverTask<IpmiInfo>) -> Re
     if task.info().ipmi_password.is_none() && shared.is_news(task, "empty password") {
         warn!(node, "`ipmi_password` is not set, the empty password is used");
     }
-    target(task).await.map(drop)
+    target(&shared.options, task).await.map(drop)
 }
 
 /// The BMC of a node and the credentials for it; asks the host for the secrets.
 ///
 /// # Errors
 ///
-/// [`InvalidParameter`](ErrorKind::InvalidParameter): password or BMC key is too long, the key not
-/// hexadecimal. No message repeats a secret.
-pub async fn target(task: &DriverTask<IpmiInfo>) -> Result<Arc<Target>> {
+/// - [`InvalidParameter`](ErrorKind::InvalidParameter): password or BMC key is too long, the key not hexadecimal,
+///   a cipher suite not allowed, or keys that do not go together. No message repeats a secret.
+/// - [`MissingParameter`](ErrorKind::MissingParameter) names all keys that bridging lacks.
+pub async fn target(options: &IpmiOptions, task: &DriverTask<IpmiInfo>) -> Result<Arc<Target>> {
     let info = task.info();
+    let suite = suite(options, info)?;
+    let route = route(info)?;
     let password = match &info.ipmi_password {
         Some(reference) => Secret::new(task.reveal(reference).await?.expose().as_bytes().to_vec()),
         None => Secret::new(Vec::new()),
     };
+    let version = info.ipmi_protocol_version;
+    if version == Version::V1_5 && OLD_PASSWORD_SIZE_MAX < password.expose().len() {
+        let text =
+            format!("`ipmi_password`: password is longer than the {OLD_PASSWORD_SIZE_MAX} bytes of IPMI 1.5");
+        return Err(DriverError::invalid_parameter(text));
+    }
     let bmc_key = match &info.ipmi_hex_kg_key {
         Some(reference) => Some(key_of(task.reveal(reference).await?.expose())?),
         None => None,
     };
     let credentials = Credentials::new(info.ipmi_username.clone(), password, bmc_key, info.ipmi_priv_level);
-    Ok(Arc::new(Target {
-        endpoint: Endpoint { host: info.ipmi_address.clone(), port: info.ipmi_port },
-        credentials: credentials.map_err(invalid_credentials)?,
-        suite: info.ipmi_cipher_suite,
-    }))
+    let endpoint = Endpoint { host: info.ipmi_address.clone(), port: info.ipmi_port };
+    let target = Target::new(endpoint, credentials.map_err(invalid_credentials)?);
+    Ok(Arc::new(Target { suite, version, route, ..target }))
+}
+
+/// The cipher suite a node pins, if it may.
+fn suite(options: &IpmiOptions, info: &IpmiInfo) -> Result<Option<CipherSuite>> {
+    let Some(suite) = info.ipmi_cipher_suite else { return Ok(None) };
+    if info.ipmi_protocol_version == Version::V1_5 {
+        let text = "`ipmi_cipher_suite`: version 1.5 of `ipmi_protocol_version` has no cipher suites";
+        return Err(DriverError::invalid_parameter(text));
+    }
+    if !suite.is_good() && !options.allow_insecure_cipher_suites {
+        let text = format!(
+            "`ipmi_cipher_suite`: {} is an insecure cipher suite, use 3 or 17; \
+             `[ipmi]allow_insecure_cipher_suites` allows it all the same",
+            suite.id()
+        );
+        return Err(DriverError::invalid_parameter(text));
+    }
+    Ok(Some(suite))
+}
+
+/// The way to the controller that is meant, if it is not the BMC itself.
+fn route(info: &IpmiInfo) -> Result<Option<Route>> {
+    let target = [
+        ("ipmi_target_channel", info.ipmi_target_channel),
+        ("ipmi_target_address", info.ipmi_target_address),
+    ];
+    let transit = [
+        ("ipmi_transit_channel", info.ipmi_transit_channel),
+        ("ipmi_transit_address", info.ipmi_transit_address),
+    ];
+    let (kind, needed) = match info.ipmi_bridging {
+        Bridging::No => return Ok(None),
+        Bridging::Single => ("single", target.to_vec()),
+        Bridging::Dual => ("dual", [target, transit].concat()),
+    };
+    let missing: Vec<_> =
+        needed.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| format!("`{key}`")).collect();
+    if !missing.is_empty() {
+        let text = format!("{kind} bridging needs {}", missing.join(", "));
+        return Err(DriverError::missing_parameter(text));
+    }
+    let hop = |[(_, channel), (_, address)]: [(&str, Option<u8>); 2]| {
+        channel.zip(address).map(|(channel, address)| Hop { channel, address })
+    };
+    let transit = if info.ipmi_bridging == Bridging::Dual { hop(transit) } else { None };
+    let local_address = info.ipmi_local_address;
+    Ok(hop(target).map(|target| Route { local_address, target, transit }))
 }
 
 fn invalid_credentials(error: CredentialsError) -> DriverError {
@@ -176,113 +239,6 @@ fn key_of(digits: &str) -> Result<Secret<Vec<u8>>> {
         return Err(wrong());
     }
     Ok(Secret::new(pairs.iter().map(|[high, low]| high << 4 | low).collect()))
-}
-
-/// True or false in any of the spellings operators use.
-pub(crate) fn boolean(value: &Value) -> Result<bool, String> {
-    let text = match value {
-        Value::Bool(value) => return Ok(*value),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_ascii_lowercase(),
-        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
-    };
-    match text.as_str() {
-        "1" | "t" | "true" | "on" | "y" | "yes" => Ok(true),
-        "0" | "f" | "false" | "off" | "n" | "no" => Ok(false),
-        _ => Err(format!("{value} is neither true nor false (also 1, yes, on; 0, no, off)")),
-    }
-}
-
-fn host(value: &Value) -> Result<String, String> {
-    let text = value.as_str().map(str::trim).unwrap_or_default();
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(address.to_string());
-    }
-    // An address of one link carries the name of the link.
-    if let Some((address, link)) = bare.split_once('%')
-        && let Ok(address) = address.parse::<Ipv6Addr>()
-        && !link.is_empty()
-    {
-        return Ok(format!("{address}%{link}"));
-    }
-    if is_host_name(text) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    Err(format!("{value} is neither an IP address nor a host name"))
-}
-
-/// Whether a text is a host name: labels of letters, digits and hyphens. One of digits alone would be a
-/// mistyped IP address.
-fn is_host_name(text: &str) -> bool {
-    let name = text.strip_suffix('.').unwrap_or(text);
-    let is_label = |label: &str| {
-        (1..=LABEL_SIZE_MAX).contains(&label.len())
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    let last = name.rsplit('.').next().unwrap_or_default();
-    name.len() <= HOST_SIZE_MAX
-        && name.split('.').all(is_label)
-        && !last.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn port(value: &Value) -> Result<u16, String> {
-    let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-    number
-        .and_then(|number| u16::try_from(number).ok())
-        .filter(|port| *port != 0)
-        .ok_or_else(|| format!("{value} is not a port from 1 to {}", u16::MAX))
-}
-
-fn user(value: &Value) -> Result<String, String> {
-    let name = match value {
-        Value::String(name) => name.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-            return Err(format!("{value} is not a user name"));
-        }
-    };
-    if USER_SIZE_MAX < name.len() || name.contains('\0') {
-        return Err(format!("{value} is not a user name of at most {USER_SIZE_MAX} bytes without NUL"));
-    }
-    Ok(name)
-}
-
-fn privilege(value: &Value) -> Result<Privilege, String> {
-    value.as_str().and_then(Privilege::from_name).ok_or_else(|| {
-        let allowed = Privilege::ALL.map(Privilege::as_str).join(", ");
-        format!("{value} is not one of {allowed}")
-    })
-}
-
-fn cipher_suite(value: &Value) -> Result<CipherSuite, String> {
-    let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
-    let id = number.and_then(|number| u8::try_from(number).ok());
-    if let Some(suite) = id.and_then(CipherSuite::from_id) {
-        return Ok(suite);
-    }
-    let insecure = id.is_some_and(|id| INSECURE_SUITES.contains(&id));
-    let reason = if insecure { "an insecure cipher suite" } else { "not a supported cipher suite" };
-    Err(format!("{value} is {reason}, use 3 or 17"))
-}
-
-fn protocol_version(value: &Value) -> Result<String, String> {
-    let text = value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned());
-    match text.as_str() {
-        "2.0" | "2" => Ok("2.0".to_owned()),
-        "1.5" => Err("1.5 is not spoken, only 2.0".to_owned()),
-        _ => Err(format!("{value} is not a version of the protocol, only 2.0 is spoken")),
-    }
-}
-
-fn bridging(value: &Value) -> Result<String, String> {
-    match value.as_str().map(str::trim) {
-        Some("no") => Ok("no".to_owned()),
-        Some(kind @ ("single" | "dual")) => Err(format!("{kind} bridging is not available, only no")),
-        _ => Err(format!("{value} is not a kind of bridging, only no is available")),
-    }
 }
 
 #[cfg(test)]

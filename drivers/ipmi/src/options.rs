@@ -4,7 +4,7 @@ use farrier_sdk::prelude::*;
 
 use crate::command::completion::CompletionCode;
 use crate::crypto::CipherSuite;
-use crate::driver_info::boolean;
+use crate::driver_info::parse::boolean;
 use crate::transport::TransportOptions;
 
 /// Longest time an option can name, in seconds: a day.
@@ -42,7 +42,10 @@ pub struct IpmiOptions {
     /// More completion codes to retry on, each as 0xNN or as a part of its text
     #[option(default = Vec::new(), parse = completion_codes, kind = "list")]
     pub additional_retryable_ipmi_errors: Vec<CompletionCode>,
-    /// Cipher suites to try, the last one first: 3, 17 or both; empty means 17, then 3 unless the BMC says better
+    /// Allow cipher suites that check or hide less: 0, 1, 2, 15 and 16, where a node or the list below names them (ours)
+    #[option(default = false, parse = boolean)]
+    pub allow_insecure_cipher_suites: bool,
+    /// Cipher suites to try, the last one first; empty means 17, then 3 unless the BMC says better
     #[option(default = Vec::new(), parse = cipher_suites, kind = "list")]
     pub cipher_suite_versions: Vec<CipherSuite>,
     /// Time for a change of the power state, unless a request names another
@@ -72,11 +75,28 @@ pub struct IpmiOptions {
 }
 
 impl IpmiOptions {
+    /// Checks what one option alone cannot tell.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidParameter`](ErrorKind::InvalidParameter): an insecure cipher suite is to be tried and not allowed.
+    pub fn check(&self) -> Result<()> {
+        let insecure = self.cipher_suite_versions.iter().find(|suite| !suite.is_good());
+        if let (Some(suite), false) = (insecure, self.allow_insecure_cipher_suites) {
+            let text = format!(
+                "`cipher_suite_versions`: {} is an insecure cipher suite, which needs `allow_insecure_cipher_suites`",
+                suite.id()
+            );
+            return Err(DriverError::invalid_parameter(text));
+        }
+        Ok(())
+    }
+
     /// What the transport needs to know.
     #[must_use]
     pub fn transport(&self) -> TransportOptions {
         let suites = if self.cipher_suite_versions.is_empty() {
-            CipherSuite::ALL.to_vec()
+            CipherSuite::GOOD.to_vec()
         } else {
             self.cipher_suite_versions.iter().rev().copied().collect()
         };
@@ -171,7 +191,7 @@ fn completion_codes(value: &Value) -> Result<Vec<CompletionCode>, String> {
 fn cipher_suites(value: &Value) -> Result<Vec<CipherSuite>, String> {
     let parse = |text: &String| {
         let suite = text.parse().ok().and_then(CipherSuite::from_id);
-        suite.ok_or_else(|| format!("{text:?} is not one of the cipher suites 3 and 17"))
+        suite.ok_or_else(|| format!("{text:?} is not a supported cipher suite, use 3 and 17"))
     };
     list(value)?.iter().map(parse).collect()
 }
@@ -218,7 +238,7 @@ mod tests {
             ("command_retry_timeout", json!(0)),
             ("min_command_interval", json!("soon")),
             ("session_idle_timeout", json!(0.1)),
-            ("cipher_suite_versions", json!([15])),
+            ("cipher_suite_versions", json!([8])),
             ("additional_retryable_ipmi_errors", json!(["bad weather"])),
             ("max_sessions", json!(0)),
             ("min_comand_interval", json!(5)),
@@ -228,6 +248,17 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidParameter);
             assert!(error.message().contains(&format!("`{key}`: ")), "{error}");
         }
+    }
+
+    #[test]
+    fn insecure_suites_are_to_be_allowed_expressly() {
+        let listed = json!({"cipher_suite_versions": [0, 17]});
+        let allowed = json!({"cipher_suite_versions": [0, 17], "allow_insecure_cipher_suites": true});
+
+        let error = options(listed).unwrap().check().unwrap_err();
+
+        assert!(error.message().starts_with("`cipher_suite_versions`: 0 is an insecure"), "{error}");
+        assert_eq!(options(allowed).unwrap().check(), Ok(()));
     }
 
     #[test]

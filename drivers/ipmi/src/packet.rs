@@ -5,7 +5,9 @@
 //!
 //! Source: IPMI 2.0, section 13.
 
+pub mod bridge;
 pub mod message;
+pub mod old;
 pub mod reader;
 pub mod wrapper;
 

@@ -36,7 +36,7 @@ impl PowerInterface for IpmiPower {
     }
 
     async fn get_power_state(&self, task: &DriverTask<IpmiInfo>) -> Result<PowerState> {
-        let status = self.shared.bmc(task).await?.execute(GetChassisStatus).await?;
+        let status = self.shared.bmc(task).await?.look(GetChassisStatus).await?;
         Ok(if status.power_on { PowerState::On } else { PowerState::Off })
     }
 

@@ -1,6 +1,7 @@
 //! What the implementations share: options, the transport, and how a task uses them.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use farrier_sdk::prelude::*;
@@ -31,6 +32,8 @@ pub struct Shared {
     transport: Transport,
     /// Nodes, and what of them was logged.
     reported: Mutex<HashSet<(String, String)>>,
+    /// How many datagrams were ignored, as last told to the host.
+    discards_told: AtomicU64,
 }
 
 impl Shared {
@@ -38,14 +41,15 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// None so far.
+    /// As [`IpmiOptions::check`].
     pub fn start(options: IpmiOptions) -> Result<Self> {
+        options.check()?;
         let ignored = options.ignored();
         if !ignored.is_empty() {
             info!(options = ignored.join(", "), "options of a tool that is not used are ignored");
         }
         let transport = Transport::new(options.transport());
-        Ok(Self { options, transport, reported: Mutex::default() })
+        Ok(Self { options, transport, reported: Mutex::default(), discards_told: AtomicU64::new(0) })
     }
 
     /// Closes all sessions, waiting at most `patience`, and never longer than two seconds.
@@ -59,8 +63,25 @@ impl Shared {
     ///
     /// As [`driver_info::target`].
     pub(crate) async fn bmc<'a>(&'a self, task: &DriverTask<IpmiInfo>) -> Result<Bmc<'a>> {
+        self.report(task).await;
+        let target = driver_info::target(&self.options, task).await?;
         let limit = duration(self.options.command_retry_timeout);
-        Ok(Bmc { shared: self, target: driver_info::target(task).await?, limit, task_end: task_end(task) })
+        Ok(Bmc { shared: self, target, limit, task_end: task_end(task), background: is_background(task) })
+    }
+
+    /// Tells the host how many datagrams were ignored, by reason, when there are more than last time.
+    async fn report(&self, task: &DriverTask<IpmiInfo>) {
+        let discards = self.transport.discards();
+        let total = discards.iter().map(|(_, count)| count).sum();
+        if self.discards_told.swap(total, Ordering::Relaxed) == total {
+            return;
+        }
+        for (reason, count) in discards.into_iter().filter(|(_, count)| *count != 0) {
+            #[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^52")]
+            let value = count as f64;
+            // Only a host without metrics refuses, and then nobody misses them.
+            task.observe(&format!("ignored_datagrams_{reason}"), value).await.unwrap_or_default();
+        }
     }
 
     /// True the first time it is asked about something of a node, so that the log says it once.
@@ -71,6 +92,12 @@ impl Shared {
         }
         reported.insert((task.node().uuid.clone(), what.to_owned()))
     }
+}
+
+/// Whether nobody has asked for anything of this node: then the host looks at it by itself.
+fn is_background(task: &DriverTask<IpmiInfo>) -> bool {
+    let node = task.node();
+    node.target_power_state.is_none() && node.target_provision_state.is_none()
 }
 
 /// When a task has to have answered.
@@ -86,9 +113,24 @@ pub(crate) struct Bmc<'a> {
     /// Most time for one command.
     limit: Duration,
     task_end: Option<Instant>,
+    /// Nobody waits for what is only looked at.
+    background: bool,
 }
 
 impl Bmc<'_> {
+    /// Looks at something. Credentials that the BMC has just refused rest if nobody has asked for it.
+    pub(crate) async fn look<C>(&self, command: C) -> Result<C::Output, TransportError>
+    where
+        C: Command,
+        Message: From<C>,
+    {
+        if !self.background {
+            return self.execute(command).await;
+        }
+        let deadline = self.deadline(Instant::now() + self.limit);
+        self.shared.transport.execute_in_background(&self.target, command, deadline).await
+    }
+
     /// Has a command carried out within `[ipmi]command_retry_timeout`.
     pub(crate) async fn execute<C>(&self, command: C) -> Result<C::Output, TransportError>
     where
@@ -108,9 +150,13 @@ impl Bmc<'_> {
         C: Command,
         Message: From<C>,
     {
-        let limit = Instant::now() + self.limit;
-        let deadline = [Some(limit), Some(end), self.task_end].into_iter().flatten().min().unwrap_or(limit);
-        self.shared.transport.execute(&self.target, command, deadline).await
+        self.shared.transport.execute(&self.target, command, self.deadline(end)).await
+    }
+
+    /// `end`, unless the limit of a command or of the task comes first.
+    fn deadline(&self, end: Instant) -> Instant {
+        let limit = (Instant::now() + self.limit).min(end);
+        self.task_end.map_or(limit, |task_end| task_end.min(limit))
     }
 
     /// Address and port, for messages.

@@ -12,6 +12,9 @@ pub const USER_SIZE_MAX: usize = 16;
 /// Longest password and BMC key of IPMI 2.0, in bytes.
 pub const KEY_SIZE_MAX: usize = 20;
 
+/// Longest password of IPMI 1.5, in bytes.
+pub const OLD_PASSWORD_SIZE_MAX: usize = 16;
+
 /// A BMC and the credentials for it.
 #[derive(Debug)]
 pub struct Target {
@@ -21,6 +24,48 @@ pub struct Target {
     pub credentials: Credentials,
     /// The only cipher suite to use; `None` lets the transport choose.
     pub suite: Option<CipherSuite>,
+    /// The version of the protocol.
+    pub version: Version,
+    /// The way to a controller behind the BMC, which is meant then.
+    pub route: Option<Route>,
+}
+
+impl Target {
+    /// A BMC spoken to by RMCP+, with the best cipher suite that works.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, credentials: Credentials) -> Self {
+        Self { endpoint, credentials, suite: None, version: Version::V2_0, route: None }
+    }
+}
+
+/// Version of the protocol between us and a BMC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Version {
+    /// RMCP+.
+    #[default]
+    V2_0,
+    /// The older one: passwords are checked by MD5, and nothing is hidden.
+    V1_5,
+}
+
+/// The way to a controller behind a BMC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Our address on the bus between controllers.
+    pub local_address: u8,
+    /// The last hop.
+    pub target: Hop,
+    /// The controller in between, if there is one.
+    pub transit: Option<Hop>,
+}
+
+/// One step of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hop {
+    /// Channel of the controller that sends the message on.
+    pub channel: u8,
+    /// Address of the one that gets it.
+    pub address: u8,
 }
 
 /// Where a BMC listens: an address or host name, and a UDP port.

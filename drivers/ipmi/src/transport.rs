@@ -32,6 +32,7 @@ use crate::command::Command;
 use crate::command::completion::CompletionCode;
 use crate::crypto::CipherSuite;
 use crate::packet::Discard;
+use crate::packet::bridge::SEND_MESSAGE;
 use crate::target::Target;
 use error::{Effort, Result, TransportError};
 use link::Job;
@@ -68,7 +69,7 @@ impl Default for TransportOptions {
             session_idle_timeout: Duration::from_secs(20),
             session_keepalive: false,
             sessions_max: 10_000,
-            suites: CipherSuite::ALL.to_vec(),
+            suites: CipherSuite::GOOD.to_vec(),
             retryable: Vec::new(),
         }
     }
@@ -102,7 +103,40 @@ impl Transport {
         C: Command,
         Message: From<C>,
     {
-        let repeat = command.repeat();
+        self.carry(target, command, deadline, false).await
+    }
+
+    /// The same for what is done again and again without anybody asking for it: credentials that the BMC has
+    /// refused are not tried again at once, so that no account is locked.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute), and [`AuthenticationHeld`](TransportError::AuthenticationHeld).
+    pub async fn execute_in_background<C>(
+        &self,
+        target: &Arc<Target>,
+        command: C,
+        deadline: Instant,
+    ) -> Result<C::Output>
+    where
+        C: Command,
+        Message: From<C>,
+    {
+        self.carry(target, command, deadline, true).await
+    }
+
+    async fn carry<C>(
+        &self,
+        target: &Arc<Target>,
+        command: C,
+        deadline: Instant,
+        background: bool,
+    ) -> Result<C::Output>
+    where
+        C: Command,
+        Message: From<C>,
+    {
+        let (repeat, unit, resets_bmc) = (command.repeat(), command.unit(), command.resets_bmc());
         let message = Message::from(command);
         let (netfn, cmd) = (message.netfn_raw(), message.cmd());
         let endpoint = &target.endpoint;
@@ -114,6 +148,9 @@ impl Transport {
             message,
             command: C::NAME,
             repeat,
+            unit,
+            resets_bmc,
+            background,
             started,
             deadline,
             reply,
@@ -130,6 +167,10 @@ impl Transport {
         let code = CompletionCode(reply.completion_code);
         if code != CompletionCode::SUCCESS {
             let endpoint = endpoint.clone();
+            if reply.cmd == SEND_MESSAGE && cmd != SEND_MESSAGE {
+                let (command, netfn, cmd) = ("Send Message", reply.netfn & !1, reply.cmd);
+                return Err(TransportError::Completion { endpoint, command, netfn, cmd, code });
+            }
             return Err(TransportError::Completion { endpoint, command: C::NAME, netfn, cmd, code });
         }
         C::parse_success_response(&reply.data).map_err(|_| TransportError::Malformed {

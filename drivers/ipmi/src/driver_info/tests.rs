@@ -14,10 +14,14 @@ fn with(key: &str, value: Value) -> Result<IpmiInfo> {
     read(info)
 }
 
+fn options(table: &Value) -> IpmiOptions {
+    IpmiOptions::from_map(table.as_object().unwrap()).unwrap()
+}
+
 async fn target_with(key: &str, value: Value) -> Result<Arc<Target>> {
     let mut info = json!({"ipmi_address": "192.0.2.7"});
     info.as_object_mut().unwrap().insert(key.to_owned(), value);
-    target(&testing::task(json!({ "driver_info": info })).unwrap()).await
+    target(&options(&json!({})), &testing::task(json!({ "driver_info": info })).unwrap()).await
 }
 
 #[test]
@@ -99,29 +103,106 @@ fn only_good_cipher_suites_can_be_pinned() {
     assert_eq!(with("ipmi_cipher_suite", json!("17")).unwrap().ipmi_cipher_suite, Some(CipherSuite::Sha256));
     assert_eq!(with("ipmi_cipher_suite", json!(3)).unwrap().ipmi_cipher_suite, Some(CipherSuite::Sha1));
     assert_eq!(
-        with("ipmi_cipher_suite", json!(2)).unwrap_err().message(),
-        "`ipmi_cipher_suite`: 2 is an insecure cipher suite, use 3 or 17"
-    );
-    assert_eq!(
         with("ipmi_cipher_suite", json!("x")).unwrap_err().message(),
         "`ipmi_cipher_suite`: \"x\" is not a supported cipher suite, use 3 or 17"
     );
 }
 
-#[test]
-fn versions_and_bridging_we_lack_are_refused() {
-    assert!(with("ipmi_protocol_version", json!(2.0)).is_ok());
-    assert!(with("ipmi_protocol_version", json!("2.0")).is_ok());
-    assert!(with("ipmi_bridging", json!("no")).is_ok());
+#[tokio::test]
+async fn an_insecure_suite_is_refused_unless_an_operator_asks_twice() {
+    for suite in [0, 1, 2, 15, 16] {
+        let info = json!({"ipmi_address": "192.0.2.7", "ipmi_cipher_suite": suite});
+        let task = testing::task(json!({ "driver_info": info })).unwrap();
+
+        let error = target(&options(&json!({})), &task).await.unwrap_err();
+        let allowed = options(&json!({"allow_insecure_cipher_suites": true}));
+
+        assert!(
+            error.message().contains(&format!("{suite} is an insecure cipher suite, use 3 or 17")),
+            "{error}"
+        );
+        assert_eq!(target(&allowed, &task).await.unwrap().suite.unwrap().id(), suite);
+    }
+}
+
+#[tokio::test]
+async fn versions_are_numbers_or_text() {
+    for (value, version) in [
+        (json!(2.0), Version::V2_0),
+        (json!("2.0"), Version::V2_0),
+        (json!(2), Version::V2_0),
+        (json!("1.5"), Version::V1_5),
+        (json!(1.5), Version::V1_5),
+    ] {
+        assert_eq!(target_with("ipmi_protocol_version", value).await.unwrap().version, version);
+    }
+    let error = with("ipmi_protocol_version", json!("3.0")).unwrap_err();
+    assert_eq!(error.message(), "`ipmi_protocol_version`: \"3.0\" is not one of 2.0, 1.5");
+}
+
+#[tokio::test]
+async fn the_older_version_has_shorter_passwords_and_no_suites() {
+    for (key, value) in [("ipmi_password", json!("seventeen-bytes17")), ("ipmi_cipher_suite", json!(3))] {
+        let info = json!({"ipmi_address": "192.0.2.7", "ipmi_protocol_version": "1.5", key: value});
+        let task = testing::task(json!({ "driver_info": info })).unwrap();
+
+        let error = target(&options(&json!({})), &task).await.unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+        assert!(error.message().starts_with(&format!("`{key}`: ")), "{error}");
+        assert!(!error.message().contains("seventeen-bytes17"), "{error}");
+    }
+}
+
+async fn routed(info: Value) -> Result<Arc<Target>> {
+    let mut whole = json!({"ipmi_address": "192.0.2.7"});
+    whole.as_object_mut().unwrap().extend(info.as_object().unwrap().clone());
+    target(&options(&json!({})), &testing::task(json!({ "driver_info": whole }))?).await
+}
+
+#[tokio::test]
+async fn bridging_leads_over_one_hop_or_two() {
+    let single =
+        json!({"ipmi_bridging": "single", "ipmi_target_channel": "7", "ipmi_target_address": "0x72"});
+    let mut dual = single.clone();
+    dual.as_object_mut().unwrap().extend(
+        json!({
+            "ipmi_bridging": "dual", "ipmi_transit_channel": 0, "ipmi_transit_address": 0x82,
+            "ipmi_local_address": "0x24",
+        })
+        .as_object()
+        .unwrap()
+        .clone(),
+    );
+    let target = Hop { channel: 7, address: 0x72 };
+
+    assert_eq!(routed(json!({"ipmi_bridging": "no", "ipmi_target_channel": "7"})).await.unwrap().route, None);
+    assert_eq!(
+        routed(single).await.unwrap().route,
+        Some(Route { local_address: 0x20, target, transit: None })
+    );
+    assert_eq!(
+        routed(dual).await.unwrap().route,
+        Some(Route { local_address: 0x24, target, transit: Some(Hop { channel: 0, address: 0x82 }) })
+    );
+}
+
+#[tokio::test]
+async fn bridging_names_all_it_lacks_and_what_is_wrong() {
+    let error = routed(json!({"ipmi_bridging": "dual", "ipmi_target_channel": 7})).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::MissingParameter);
+    assert_eq!(
+        error.message(),
+        "dual bridging needs `ipmi_target_address`, `ipmi_transit_channel`, `ipmi_transit_address`"
+    );
+
     for (key, value) in [
-        ("ipmi_protocol_version", json!("1.5")),
-        ("ipmi_protocol_version", json!(1.5)),
-        ("ipmi_protocol_version", json!("3.0")),
-        ("ipmi_bridging", json!("single")),
-        ("ipmi_bridging", json!("maybe")),
+        ("ipmi_bridging", json!("triple")),
+        ("ipmi_target_channel", json!(16)),
+        ("ipmi_target_address", json!("0x172")),
+        ("ipmi_local_address", json!(true)),
     ] {
         let error = with(key, value).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
         assert!(error.message().starts_with(&format!("`{key}`: ")), "{error}");
     }
 }

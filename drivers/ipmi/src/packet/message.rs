@@ -40,12 +40,24 @@ impl RequestSequence {
 /// Writes a request to unit `lun` of the BMC.
 #[must_use]
 pub fn encode_request(message: &Message, lun: u8, sequence: RequestSequence) -> Vec<u8> {
-    let head = [BMC_ADDRESS, message.netfn_raw() << 2 | lun & 0x03];
+    encode_request_between(CONSOLE_ADDRESS, BMC_ADDRESS, message, lun, sequence)
+}
+
+/// Writes a request from one address to unit `lun` of another.
+#[must_use]
+pub fn encode_request_between(
+    from: u8,
+    to: u8,
+    message: &Message,
+    lun: u8,
+    sequence: RequestSequence,
+) -> Vec<u8> {
+    let head = [to, message.netfn_raw() << 2 | lun & 0x03];
     let mut bytes = Vec::with_capacity(7 + message.data().len());
     bytes.extend_from_slice(&head);
     bytes.push(checksum(&head));
     let body_start = bytes.len();
-    bytes.extend_from_slice(&[CONSOLE_ADDRESS, sequence.get() << 2, message.cmd()]);
+    bytes.extend_from_slice(&[from, sequence.get() << 2, message.cmd()]);
     bytes.extend_from_slice(message.data());
     let body = checksum(bytes.get(body_start..).unwrap_or_default());
     bytes.push(body);

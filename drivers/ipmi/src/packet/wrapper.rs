@@ -4,6 +4,7 @@
 
 use super::reader::Reader;
 use super::{Discard, RMCP_HEADER, strip_rmcp};
+use crate::crypto::CipherSuite;
 
 /// Authentication type that marks the RMCP+ format.
 const RMCP_PLUS: u8 = 0x06;
@@ -120,15 +121,26 @@ pub fn encode_plain(payload_type: PayloadType, payload: &[u8]) -> Vec<u8> {
     datagram
 }
 
-/// Writes an encrypted packet of a session, all but its authentication code.
+/// Writes a packet of a session, all but its authentication code.
 ///
-/// `payload` is what encryption made of the payload. The code is to be computed over everything behind the
-/// RMCP header and appended.
+/// `payload` is what the suite's encryption made of the payload. The code is to be computed over everything
+/// behind the RMCP header and appended, if the suite has one.
 #[must_use]
-pub fn encode_sealed(payload_type: PayloadType, session_id: u32, sequence: u32, payload: &[u8]) -> Vec<u8> {
+pub fn encode_sealed(
+    suite: CipherSuite,
+    payload_type: PayloadType,
+    session_id: u32,
+    sequence: u32,
+    payload: &[u8],
+) -> Vec<u8> {
+    let encrypted = if suite.encrypts() { ENCRYPTED } else { 0 };
+    let authenticated = if suite.auth_code_size() == 0 { 0 } else { AUTHENTICATED };
     let mut datagram = Vec::with_capacity(RMCP_HEADER.len() + 12 + payload.len() + 5 + 16);
     datagram.extend_from_slice(&RMCP_HEADER);
-    push_header(&mut datagram, payload_type.get() | ENCRYPTED | AUTHENTICATED, session_id, sequence, payload);
+    push_header(&mut datagram, payload_type.get() | encrypted | authenticated, session_id, sequence, payload);
+    if authenticated == 0 {
+        return datagram;
+    }
     let covered = datagram.len() - RMCP_HEADER.len() + 2;
     let pad: u8 = match covered % 4 {
         0 => 0,
@@ -208,7 +220,7 @@ mod tests {
 
         #[test]
         fn what_a_code_covers_is_a_multiple_of_four(payload in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let mut datagram = encode_sealed(PayloadType::IPMI, 1, 2, &payload);
+            let mut datagram = encode_sealed(CipherSuite::Sha1, PayloadType::IPMI, 1, 2, &payload);
             datagram.extend_from_slice(&[0; 12]);
 
             let packet = Packet::parse(&datagram).unwrap();

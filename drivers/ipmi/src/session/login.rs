@@ -261,7 +261,7 @@ impl Login {
         };
         let message = Rakp4::parse(payload).ok_or(Discard::Truncated)?;
         self.check_addressee(message.tag, message.console_id, message.status)?;
-        let proven = session_proof.verifies(message.check_value, self.suite.auth_code_size());
+        let proven = session_proof.verifies(message.check_value, self.suite.check_value_size());
         if message.status != Status::OK {
             return Ok(Err(LoginFault::Refused { status: message.status, contradictory: proven }));
         }

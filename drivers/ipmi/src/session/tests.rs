@@ -79,7 +79,7 @@ fn proofs_and_keys_are_those_others_compute() {
         let exchange = exchange(vector.suite);
         let session_key = exchange.session_key(b"secret");
         let keys = SessionKeys::derive(vector.suite, &session_key);
-        let size = vector.suite.auth_code_size();
+        let size = vector.suite.check_value_size();
 
         assert_eq!(hex(exchange.bmc_proof(b"secret").as_bytes()), vector.bmc_proof);
         assert_eq!(hex(exchange.console_proof(b"secret").as_bytes()), vector.console_proof);
@@ -143,7 +143,7 @@ fn a_packet_is_opened_once() {
 
 #[test]
 fn no_damaged_packet_is_opened() {
-    for suite in CipherSuite::ALL {
+    for suite in CipherSuite::GOOD {
         let (mut console, mut bmc) = ends(suite);
         let datagram = sealed_by_bmc(&mut bmc);
         // The sequence and acknowledgement byte of RMCP is covered by nothing and means nothing.
@@ -192,7 +192,7 @@ fn target(password: &str, bmc_key: Option<&str>) -> Arc<Target> {
     let key = bmc_key.map(|key| Secret::new(key.as_bytes().to_vec()));
     let credentials = Credentials::new("admin".into(), password, key, Privilege::Administrator).unwrap();
     let endpoint = Endpoint { host: "192.0.2.1".into(), port: 623 };
-    Arc::new(Target { endpoint, credentials, suite: None })
+    Arc::new(Target::new(endpoint, credentials))
 }
 
 fn login(suite: CipherSuite, password: &str) -> Login {
@@ -223,7 +223,7 @@ fn rakp_4(suite: CipherSuite, tag: u8, key: &[u8]) -> Vec<u8> {
     let mut payload = vec![tag, 0, 0, 0];
     payload.extend_from_slice(&CONSOLE_ID.to_le_bytes());
     let proof = exchange.session_proof(&exchange.session_key(key));
-    payload.extend_from_slice(proof.truncated(suite.auth_code_size()));
+    payload.extend_from_slice(proof.truncated(suite.check_value_size()));
     encode_plain(PayloadType::RAKP_4, &payload)
 }
 
@@ -246,7 +246,7 @@ fn three_answers_make_a_session() {
             panic!("no session with {suite:?}");
         };
 
-        assert_eq!((session.bmc_id(), session.suite()), (BMC_ID, suite));
+        assert_eq!((session.bmc_id(), session.suite()), (BMC_ID, Some(suite)));
         assert_eq!(login.phase(), None);
     }
 }

@@ -15,9 +15,11 @@ use crate::command::Repeat;
 use crate::command::session::CloseSession;
 use crate::crypto::BLOCK_SIZE;
 use crate::packet::Discard;
-use crate::packet::message::{Reply, encode_request};
+use crate::packet::bridge::{self, Bridged};
+use crate::packet::message::{Reply, RequestSequence, encode_request};
 use crate::packet::wrapper::PayloadType;
 use crate::session::Session;
+use crate::target::Route;
 
 /// How long the answer to Close Session is waited for.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -29,8 +31,56 @@ const CLOSE_SENDS_MAX: u32 = 2;
 /// Authentic packets in a row that cannot be deciphered before the session is given up.
 const UNDECIPHERABLE_MAX: u32 = 3;
 
-/// Unit of the BMC that answers the commands of sessions and chassis.
-const BMC_UNIT: u8 = 0;
+/// A message and who is to get it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) message: &'a Message,
+    /// Unit of the controller.
+    pub(super) unit: u8,
+    /// The way to a controller behind the BMC.
+    pub(super) route: Option<&'a Route>,
+}
+
+impl<'a> Request<'a> {
+    /// For the BMC itself.
+    pub(super) fn to_bmc(message: &'a Message) -> Self {
+        Self { message, unit: 0, route: None }
+    }
+
+    fn encode(self, sequence: RequestSequence) -> Vec<u8> {
+        match self.route {
+            None => encode_request(self.message, self.unit, sequence),
+            Some(route) => {
+                encode_request(&bridge::wrap(self.message, self.unit, route, sequence), 0, sequence)
+            }
+        }
+    }
+
+    /// What a reply means for this request.
+    fn heard(self, reply: Reply, sequence: RequestSequence) -> Result<Heard, Discard> {
+        if self.route.is_none() {
+            return if reply.answers(self.message, sequence) {
+                Ok(Heard::Reply(reply))
+            } else {
+                Err(Discard::Unasked)
+            };
+        }
+        match bridge::unwrap(reply, self.message, sequence) {
+            Bridged::Answer(reply) | Bridged::Refused(reply) => Ok(Heard::Reply(reply)),
+            Bridged::Sent => Ok(Heard::Sent),
+            Bridged::Unasked => Err(Discard::Unasked),
+        }
+    }
+}
+
+/// What a datagram brought.
+enum Heard {
+    Reply(Reply),
+    /// The BMC has sent the request on; the reply follows.
+    Sent,
+    /// The session cannot be used any longer.
+    Broken,
+}
 
 /// A session and the wire it runs on.
 #[derive(Debug)]
@@ -86,14 +136,14 @@ impl Channel {
     /// answered. `patience` replaces the wait after the last send.
     pub(super) async fn exchange(
         &mut self,
-        message: &Message,
+        request: Request<'_>,
         sends_max: u32,
         patience: Option<Duration>,
         round_trip: &mut RoundTrip,
         work: &mut Work<'_>,
     ) -> Answer {
         let sequence = self.session.next_request();
-        let payload = encode_request(message, BMC_UNIT, sequence);
+        let payload = request.encode(sequence);
         let mut undecipherable = 0;
         for sends in 1..=sends_max {
             let Ok(datagram) = self.session.seal(PayloadType::IPMI, &payload, random_iv()) else {
@@ -104,7 +154,7 @@ impl Channel {
             self.last_sent = Some(sent);
             let wait = patience.filter(|_| sends == sends_max).unwrap_or(round_trip.wait_after(sends));
             let Self { wire, session, .. } = self;
-            let accept = |datagram: &[u8]| {
+            let mut accept = |datagram: &[u8]| {
                 let opened = session.open(datagram);
                 undecipherable = match opened {
                     Err(Discard::Undecipherable) => undecipherable + 1,
@@ -112,7 +162,7 @@ impl Channel {
                     Err(_) => undecipherable,
                 };
                 if undecipherable == UNDECIPHERABLE_MAX {
-                    return Ok(None);
+                    return Ok(Heard::Broken);
                 }
                 let (payload_type, opened) = opened?;
                 if payload_type != PayloadType::IPMI {
@@ -120,22 +170,29 @@ impl Channel {
                 }
                 let reply = Reply::parse(&opened)?;
                 if !reply.checksums_good {
+                    if !session.is_authenticated() {
+                        return Err(Discard::BadChecksum);
+                    }
                     // The packet is authentic, so nothing was damaged: the BMC sums up wrongly.
                     wire.tolerate(Discard::BadChecksum);
                 }
-                if reply.answers(message, sequence) { Ok(Some(reply)) } else { Err(Discard::Unasked) }
+                request.heard(reply, sequence)
             };
-            match wire.receive(work.until(wait), work, accept).await {
-                Some(Some(reply)) => {
-                    self.last_heard = Instant::now();
-                    if sends == 1 {
-                        round_trip.sample(sent.elapsed());
+            let until = work.until(wait);
+            loop {
+                match wire.receive(until, work, &mut accept).await {
+                    Some(Heard::Reply(reply)) => {
+                        self.last_heard = Instant::now();
+                        if sends == 1 {
+                            round_trip.sample(sent.elapsed());
+                        }
+                        return Answer::Reply(reply);
                     }
-                    return Answer::Reply(reply);
+                    Some(Heard::Sent) => {}
+                    Some(Heard::Broken) => return Answer::Broken,
+                    None if work.is_over() => return Answer::Silence,
+                    None => break,
                 }
-                Some(None) => return Answer::Broken,
-                None if work.is_over() => return Answer::Silence,
-                None => {}
             }
         }
         Answer::Silence
@@ -147,7 +204,8 @@ impl Channel {
         let message = Message::from(CloseSession(self.session.bmc_id()));
         abandon_all(&self.wire, &mut self.ghosts, &mut work).await;
         // Its answer changes nothing, nor does silence: the BMC ends the session by its own time limit.
-        self.exchange(&message, CLOSE_SENDS_MAX, Some(CLOSE_PATIENCE), &mut round_trip, &mut work).await;
+        let request = Request::to_bmc(&message);
+        self.exchange(request, CLOSE_SENDS_MAX, Some(CLOSE_PATIENCE), &mut round_trip, &mut work).await;
     }
 
     /// Ends the session without waiting: the BMC is silent anyway.
@@ -162,7 +220,7 @@ pub(super) async fn abandon_all(wire: &Wire, sessions: &mut [Session], work: &mu
     for session in sessions {
         let sequence = session.next_request();
         let message = Message::from(CloseSession(session.bmc_id()));
-        let payload = encode_request(&message, BMC_UNIT, sequence);
+        let payload = encode_request(&message, 0, sequence);
         if let Ok(datagram) = session.seal(PayloadType::IPMI, &payload, random_iv()) {
             wire.send(&datagram, work).await;
         }

@@ -70,6 +70,20 @@ pub enum TransportError {
         /// What it refused.
         fault: AuthenticationFault,
     },
+    /// The BMC refused who we are a little while ago, and it would be asked again in the background only.
+    #[error(
+        "authentication with `{endpoint}` failed: {fault}; not tried again in the background for {} s, so that no account \
+         is locked",
+        wait.as_secs()
+    )]
+    AuthenticationHeld {
+        /// The BMC.
+        endpoint: Endpoint,
+        /// What it refused.
+        fault: AuthenticationFault,
+        /// How much longer.
+        wait: Duration,
+    },
     /// The BMC and we have no cipher suite in common.
     #[error("no usable cipher suite with `{endpoint}` (tried {tried}); the BMC said: {reason}")]
     NoCipherSuite {
@@ -107,7 +121,9 @@ pub enum TransportError {
         reason: String,
     },
     /// A login has to wait longer than the command may take.
-    #[error("login to `{endpoint}` is held back for {wait:?} by `[ipmi]min_command_interval`")]
+    #[error(
+        "login to `{endpoint}` is held back for {wait:?} by `[ipmi]min_command_interval`, or because the BMC resets itself"
+    )]
     HeldBack {
         /// The BMC.
         endpoint: Endpoint,
@@ -226,7 +242,7 @@ impl TransportError {
             | Self::NoReply { .. }
             | Self::Refused { .. }
             | Self::LoginUnanswered { .. } => ErrorKind::Unreachable,
-            Self::Authentication { .. } => ErrorKind::AuthFailed,
+            Self::Authentication { .. } | Self::AuthenticationHeld { .. } => ErrorKind::AuthFailed,
             Self::NoCipherSuite { .. }
             | Self::Downgrade { .. }
             | Self::Login { .. }

@@ -9,9 +9,9 @@ use ipmi_rs::connection::Message;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
-use super::channel::{Answer, Channel};
+use super::channel::{Answer, Channel, Request};
 use super::error::{AuthenticationFault, Result, TransportError};
-use super::pool::{Fingerprint, Known, Pool};
+use super::pool::{Fingerprint, Known, Pool, Refusal};
 use super::work::{Caller, Work};
 use crate::command::Repeat;
 use crate::command::completion::CompletionCode;
@@ -44,6 +44,9 @@ const BUSY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// Most times a request is repeated that the BMC takes for a duplicate.
 const DUPLICATES_MAX: u32 = 3;
 
+/// How long a BMC that resets itself is not logged in to.
+const RESET_TIME: Duration = Duration::from_secs(10);
+
 /// How often a session is kept alive, if it is to be.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -68,6 +71,12 @@ pub(super) struct Job {
     /// Name of the command.
     pub(super) command: &'static str,
     pub(super) repeat: Repeat,
+    /// Unit of the controller that carries it out.
+    pub(super) unit: u8,
+    /// Whether the BMC resets itself.
+    pub(super) resets_bmc: bool,
+    /// Whether nobody waits for it: credentials that were just refused are not tried again then.
+    pub(super) background: bool,
     pub(super) started: Instant,
     pub(super) deadline: Instant,
     pub(super) reply: Caller,
@@ -107,6 +116,9 @@ impl Link {
                 Mail::Job(job) => {
                     if !job.reply.is_closed() {
                         let result = self.serve(&job).await;
+                        if job.resets_bmc {
+                            self.be_away().await;
+                        }
                         // Nobody listens any more when the caller was dropped.
                         job.reply.send(result).unwrap_or_default();
                     }
@@ -144,7 +156,8 @@ impl Link {
         let Some(channel) = &mut self.channel else { return };
         let mut work = Work::errand(KEEPALIVE_PATIENCE);
         let message = Message::from(GetDeviceId);
-        let answer = channel.exchange(&message, SENDS_MAX, None, &mut self.known.round_trip, &mut work).await;
+        let request = Request::to_bmc(&message);
+        let answer = channel.exchange(request, SENDS_MAX, None, &mut self.known.round_trip, &mut work).await;
         if !matches!(answer, Answer::Reply(_)) {
             self.abandon_session(&mut work).await;
         }
@@ -154,6 +167,13 @@ impl Link {
         if let Some(channel) = self.channel.take() {
             channel.abandon(work).await;
         }
+    }
+
+    /// Lets a BMC that resets itself alone for a while.
+    async fn be_away(&mut self) {
+        // Should it have swallowed the order, its session is still to be ended.
+        self.abandon_session(&mut Work::errand(RESET_TIME)).await;
+        self.known.away_until = Some(Instant::now() + RESET_TIME);
     }
 
     /// Carries out one command.
@@ -205,10 +225,13 @@ impl Link {
         if let Some(channel) = &self.channel {
             channel.pace(self.pool.options.message_interval, work).await;
         } else {
+            if job.background {
+                self.check_refusal(job.fingerprint)?;
+            }
             if !unsettled {
                 self.hold_back(work).await?;
             }
-            self.channel = Some(self.login(&job.target, job.fingerprint, work).await?);
+            self.channel = Some(self.login_or_remember(&job.target, job.fingerprint, work).await?);
         }
         // A caller who gave up meanwhile must not find its command carried out.
         self.check(work)?;
@@ -221,12 +244,36 @@ impl Link {
             Repeat::Never => (1, Some(ONCE_PATIENCE)),
         };
         let sends = work.effort().sends;
-        let answer =
-            channel.exchange(&job.message, sends_max, patience, &mut self.known.round_trip, work).await;
+        let route = job.target.route.as_ref();
+        let request = Request { message: &job.message, unit: job.unit, route };
+        let answer = channel.exchange(request, sends_max, patience, &mut self.known.round_trip, work).await;
         if job.repeat != Repeat::Freely && sends + 1 < work.effort().sends {
             channel.under_way = Some(job.message.clone());
         }
         Ok(answer)
+    }
+
+    /// Logs in; remembers credentials that were refused.
+    async fn login_or_remember(
+        &mut self,
+        target: &Arc<Target>,
+        fingerprint: Fingerprint,
+        work: &mut Work<'_>,
+    ) -> Result<Channel> {
+        let channel = self.login(target, fingerprint, work).await;
+        if let Err(TransportError::Authentication { fault, .. }) = &channel {
+            self.known.refusal = Some(Refusal::new(fingerprint, *fault, self.known.refusal));
+        }
+        channel
+    }
+
+    /// An error while credentials that were refused must rest.
+    fn check_refusal(&self, fingerprint: Fingerprint) -> Result<()> {
+        let refusal = self.known.refusal.filter(|refusal| refusal.fingerprint == fingerprint);
+        let Some(refusal) = refusal.filter(|refusal| Instant::now() < refusal.until) else { return Ok(()) };
+        let (endpoint, fault) = (self.endpoint.clone(), refusal.fault);
+        let wait = refusal.until.saturating_duration_since(Instant::now());
+        Err(TransportError::AuthenticationHeld { endpoint, fault, wait })
     }
 
     /// Decides what a completion code means: `Some` for an answer, `None` to send the request again.
@@ -255,7 +302,8 @@ impl Link {
                 if let Some(channel) = &mut self.channel {
                     let message = Message::from(SetSessionPrivilege(privilege));
                     // Its answer shows in the next one to the command itself.
-                    channel.exchange(&message, SENDS_MAX, None, &mut self.known.round_trip, work).await;
+                    let request = Request::to_bmc(&message);
+                    channel.exchange(request, SENDS_MAX, None, &mut self.known.round_trip, work).await;
                 }
                 Ok(None)
             }

@@ -9,7 +9,7 @@ use rand::Rng;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
-use super::channel::{Answer, Channel, abandon_all};
+use super::channel::{Answer, Channel, Request, abandon_all};
 use super::error::{AuthenticationFault, Result, TransportError};
 use super::link::{Link, SENDS_MAX};
 use super::pool::Fingerprint;
@@ -24,10 +24,10 @@ use crate::crypto::CipherSuite;
 use crate::packet::Discard;
 use crate::packet::message::{Reply, RequestSequence, encode_request};
 use crate::packet::wrapper::{Packet, PayloadType, encode_plain};
-use crate::session::Session;
-use crate::session::login::{Login, LoginFault, LoginRandom, Phase, Progress};
+use crate::session::login::{LoginFault, LoginRandom, Phase, Progress};
 use crate::session::status::{Status, StatusClass};
-use crate::target::Target;
+use crate::session::{Handshake, Session};
+use crate::target::{Target, Version};
 
 /// Most logins without any answer.
 const UNANSWERED_MAX: u32 = 4;
@@ -84,7 +84,7 @@ struct Suites {
 
 impl Suites {
     fn current(&self) -> CipherSuite {
-        let [best, ..] = CipherSuite::ALL;
+        let [best, ..] = CipherSuite::GOOD;
         self.order.get(self.turn).copied().unwrap_or(best)
     }
 
@@ -125,7 +125,7 @@ impl Link {
             };
             let suite = suites.current();
             work.login_started();
-            let mut login = Login::new(Arc::clone(target), suite, random());
+            let mut login = Handshake::new(Arc::clone(target), suite, random());
             let outcome = self.attempt(&ready, &mut login, tally.silent, &mut permit, work).await;
             match outcome {
                 Outcome::Established(session) => {
@@ -134,8 +134,11 @@ impl Link {
                     let ghosts = std::mem::take(&mut ghosts);
                     let channel = Channel::new(ready, session, fingerprint, ghosts);
                     if let Some(channel) = self.set_privilege(channel, target, work).await? {
-                        self.known.suite = Some(suite);
+                        if target.version == Version::V2_0 {
+                            self.known.suite = Some(suite);
+                        }
                         self.known.proven = Some(fingerprint);
+                        self.known.refusal = None;
                         debug!(bmc = %self.endpoint, suite = suite.id(), "session opened");
                         return Ok(channel);
                     }
@@ -167,9 +170,9 @@ impl Link {
 
     /// Keeps logins to one BMC apart.
     pub(super) async fn hold_back(&self, work: &Work<'_>) -> Result<()> {
-        let interval = self.pool.options.login_interval;
-        if let Some(last) = self.known.last_login {
-            let wait = (last + interval).saturating_duration_since(Instant::now());
+        let paced = self.known.last_login.map(|last| last + self.pool.options.login_interval);
+        if let Some(earliest) = paced.max(self.known.away_until) {
+            let wait = earliest.saturating_duration_since(Instant::now());
             if !wait.is_zero() && !work.has_time_for(wait) {
                 return Err(TransportError::HeldBack { endpoint: self.endpoint.clone(), wait });
             }
@@ -214,11 +217,13 @@ impl Link {
     /// The suites to try: the pinned one; or the one that worked last first; or as the BMC's list says.
     async fn suites(&self, target: &Target, wire: &Wire, work: &mut Work<'_>) -> Suites {
         let allowed = match self.pool.options.suites.as_slice() {
-            [] => &CipherSuite::ALL,
+            [] => &CipherSuite::GOOD,
             some => some,
         };
         let order = match (target.suite, self.known.suite) {
             (Some(pinned), _) => vec![pinned],
+            // It has no suites; this stands for its only way.
+            (None, _) if target.version == Version::V1_5 => vec![CipherSuite::Sha1],
             (None, Some(known)) => preferred(&[known], allowed),
             (None, None) if allowed.len() < 2 => allowed.to_vec(),
             (None, None) => preferred(&self.offered(wire, work).await, allowed),
@@ -254,7 +259,7 @@ impl Link {
     async fn attempt(
         &mut self,
         wire: &Wire,
-        login: &mut Login,
+        login: &mut Handshake,
         restarts: u32,
         permit: &mut Option<OwnedSemaphorePermit>,
         work: &mut Work<'_>,
@@ -301,7 +306,8 @@ impl Link {
     ) -> Result<Option<Channel>> {
         let privilege = target.credentials.privilege;
         let message = Message::from(SetSessionPrivilege(privilege));
-        let answer = channel.exchange(&message, SENDS_MAX, None, &mut self.known.round_trip, work).await;
+        let request = Request::to_bmc(&message);
+        let answer = channel.exchange(request, SENDS_MAX, None, &mut self.known.round_trip, work).await;
         let Answer::Reply(reply) = answer else {
             channel.abandon(work).await;
             return Ok(None);
@@ -446,7 +452,7 @@ impl Link {
 }
 
 /// Tells the BMC that a login is given up, so that its place is free at once.
-async fn say_farewell(wire: &Wire, login: &Login, work: &mut Work<'_>) {
+async fn say_farewell(wire: &Wire, login: &Handshake, work: &mut Work<'_>) {
     if let Some(datagram) = login.farewell() {
         wire.send(&datagram, work).await;
     }

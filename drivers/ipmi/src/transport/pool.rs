@@ -3,24 +3,31 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rand::Rng;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::TransportOptions;
-use super::error::{Effort, Result, TransportError};
+use super::error::{AuthenticationFault, Effort, Result, TransportError};
 use super::link::{Job, Link, Mail};
 use super::rtt::RoundTrip;
 use crate::crypto::CipherSuite;
 use crate::packet::Discard;
-use crate::target::{Endpoint, Target};
+use crate::target::{Endpoint, Target, Version};
 
 /// Most commands that may wait for one BMC.
 const MAILBOX_SIZE: usize = 64;
 
 /// Most logins in progress at a time: each costs its BMC real work, and all of them one thread of ours.
 const LOGINS_MAX: usize = 256;
+
+/// How long credentials that were refused are not tried again in the background; doubled each time.
+const REFUSAL_PAUSE_MIN: Duration = Duration::from_secs(30);
+
+/// Longest of these pauses.
+const REFUSAL_PAUSE_MAX: Duration = Duration::from_secs(600);
 
 /// Most BMCs remembered, as a multiple of the sessions allowed.
 const MEMORY_FACTOR: usize = 4;
@@ -58,6 +65,28 @@ pub(super) struct Known {
     pub(super) proven: Option<Fingerprint>,
     /// When the last login began.
     pub(super) last_login: Option<Instant>,
+    /// Until when the BMC is away, resetting itself.
+    pub(super) away_until: Option<Instant>,
+    /// Credentials the BMC has refused last.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Credentials a BMC has refused, and when they may be tried again without anybody waiting for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal {
+    pub(super) fingerprint: Fingerprint,
+    pub(super) fault: AuthenticationFault,
+    pub(super) pause: Duration,
+    pub(super) until: Instant,
+}
+
+impl Refusal {
+    /// A refusal after `before`: each pause is twice as long as the one before it.
+    pub(super) fn new(fingerprint: Fingerprint, fault: AuthenticationFault, before: Option<Self>) -> Self {
+        let again = before.filter(|before| before.fingerprint == fingerprint);
+        let pause = again.map_or(REFUSAL_PAUSE_MIN, |before| (before.pause * 2).min(REFUSAL_PAUSE_MAX));
+        Self { fingerprint, fault, pause, until: Instant::now() + pause }
+    }
 }
 
 /// Tells credentials apart without holding them: a hash keyed by a number of this process alone.
@@ -91,10 +120,14 @@ impl Pool {
         let key = credentials.bmc_key().map_or(&[][..], |key| key.expose());
         let user = credentials.user().as_bytes();
         let password = credentials.password().expose();
-        let suite = target.suite.map_or(0, CipherSuite::id);
+        let suite = target.suite.map_or(u8::MAX, CipherSuite::id);
         // All three have at most 20 bytes, so one byte of length separates them without doubt.
         let size = |bytes: &[u8]| u8::try_from(bytes.len()).unwrap_or(u8::MAX);
-        let head = [credentials.privilege.level(), suite, size(user), size(password), size(key)];
+        let version = match target.version {
+            Version::V2_0 => 0x20,
+            Version::V1_5 => 0x15,
+        };
+        let head = [version, credentials.privilege.level(), suite, size(user), size(password), size(key)];
         let digest = CipherSuite::Sha256.hmac(&self.salt, &[&head, user, password, key]);
         Fingerprint(digest.as_bytes().first_chunk().copied().unwrap_or_default())
     }

@@ -4,12 +4,14 @@
 mod bad_input;
 mod bench;
 mod boot_device;
+mod bridging;
 mod ipmitool;
 mod network;
 mod power;
 mod quirks;
 mod sessions;
 mod simulator;
+mod versions;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -71,11 +73,8 @@ impl Login<'_> {
             self.bmc_key.map(secret),
             self.privilege,
         );
-        Arc::new(Target {
-            endpoint: Endpoint { host: address.ip().to_string(), port: address.port() },
-            credentials: credentials.unwrap(),
-            suite: self.suite,
-        })
+        let endpoint = Endpoint { host: address.ip().to_string(), port: address.port() };
+        Arc::new(Target { suite: self.suite, ..Target::new(endpoint, credentials.unwrap()) })
     }
 }
 
