@@ -1,5 +1,7 @@
 //! What a driver may see and change of its node during a call.
 
+mod grip;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,8 @@ use uuid::Uuid;
 use crate::registry::Driver;
 use crate::task::Shared;
 
+pub(crate) use grip::Grip;
+
 /// How deep calls from driver to driver may go: two that call each other are stopped here.
 const DEPTH_MAX: u8 = 8;
 
@@ -38,7 +42,7 @@ pub(crate) struct TaskAccess {
 struct State {
     shared: Arc<Shared>,
     driver: Driver,
-    exclusive: bool,
+    grip: Arc<Grip>,
     node: Mutex<Node>,
     /// Whether a driver has saved internal data since the task last looked.
     saved: Mutex<Option<(i64, Fields)>>,
@@ -49,17 +53,16 @@ struct State {
 impl std::fmt::Debug for TaskAccess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TaskAccess")
-            .field("exclusive", &self.state.exclusive)
+            .field("grip", &self.state.grip)
             .field("depth", &self.depth)
             .finish_non_exhaustive()
     }
 }
 
 impl TaskAccess {
-    pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, exclusive: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, grip: Arc<Grip>) -> Self {
         let node = Mutex::new(node);
-        let state =
-            State { shared, driver, exclusive, node, saved: Mutex::default(), found: Mutex::default() };
+        let state = State { shared, driver, grip, node, saved: Mutex::default(), found: Mutex::default() };
         Self { state: Arc::new(state), depth: 0, deadline: None }
     }
 
@@ -76,6 +79,11 @@ impl TaskAccess {
     /// What a driver found in an inspection, once.
     pub(crate) fn take_found(&self) -> Option<Inspection> {
         self.state.found.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What the task holds of its node.
+    pub(crate) fn grip(&self) -> &Arc<Grip> {
+        &self.state.grip
     }
 
     fn node(&self) -> Node {
@@ -115,7 +123,7 @@ impl TaskAccess {
 
     async fn save(&self, save: Save) -> Result<Vec<u8>, DriverError> {
         let node = self.node();
-        self.check_exclusive("internal data")?;
+        self.state.grip.admit_change(node.uuid, "internal_info.save")?;
         let store = &self.state.shared.store;
         let saved = store.node_internal_info_save(node.id, save.expect, save.set.clone(), &save.unset).await;
         let revision = saved.map_err(|error| {
@@ -137,17 +145,9 @@ impl TaskAccess {
 
     /// Keeps what an inspection found until the conductor asks: it is worth something only when all went well.
     fn found(&self, found: Inspection) -> Result<Vec<u8>, DriverError> {
-        self.check_exclusive("what an inspection found")?;
+        self.state.grip.admit_change(self.node().uuid, "inspection.save")?;
         *self.state.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
         encode(&())
-    }
-
-    fn check_exclusive(&self, what: &str) -> Result<(), DriverError> {
-        if self.state.exclusive {
-            return Ok(());
-        }
-        let text = format!("{what} of node {} can not be saved without its exclusive lock", self.node().uuid);
-        Err(DriverError::new(ErrorKind::Conflict, text))
     }
 
     async fn refresh(&self) -> Result<Vec<u8>, DriverError> {
@@ -175,6 +175,7 @@ impl TaskAccess {
         let unknown = || DriverError::unsupported(format!("this host has no task method `{method}`"));
         let (kind, name) = method.split_once('.').ok_or_else(unknown)?;
         let kind: InterfaceType = kind.parse().map_err(|_| unknown())?;
+        self.state.grip.admit_sibling(self.node().uuid, name)?;
         if DEPTH_MAX <= self.depth {
             let text = format!(
                 "`{method}` was not called: drivers of node {} call each other more than {DEPTH_MAX} deep",

@@ -50,14 +50,13 @@ impl DriverCaller {
         operation: &'static str,
     ) -> impl FnOnce(DriverError) -> ConductorError + use<> {
         let (node, kind, name) = (self.node, self.interface.kind(), self.interface.name().to_owned());
-        let hardware_type = self.hardware_type.clone();
-        move |source| ConductorError::Driver {
-            node,
-            hardware_type,
-            kind,
-            name,
-            operation,
-            source: Box::new(source),
+        let (hardware_type, grip) = (self.hardware_type.clone(), Arc::clone(self.access.grip()));
+        move |source| {
+            if grip.take_refused() {
+                return ConductorError::ExclusiveLockRequired { node, kind, name, operation };
+            }
+            let source = Box::new(source);
+            ConductorError::Driver { node, hardware_type, kind, name, operation, source }
         }
     }
 }
@@ -73,6 +72,7 @@ impl Caller for DriverCaller {
             implementation = self.interface.name(),
             method,
         );
+        self.access.grip().admit(self.node, method)?;
         let options = CallOptions { timeout: Some(self.timeout), span, ..CallOptions::default() };
         self.interface.call(method, arguments, Arc::new(self.access.within(self.timeout)), &options).await
     }
@@ -80,12 +80,13 @@ impl Caller for DriverCaller {
 
 impl Core {
     /// Reaches one slot of the driver.
-    fn caller(&mut self, kind: InterfaceType, exclusive: bool) -> Result<DriverCaller, ConductorError> {
+    pub(crate) fn caller(&mut self, kind: InterfaceType) -> Result<DriverCaller, ConductorError> {
         self.check_released()?;
         self.load_driver()?;
         let driver = self.driver.clone().ok_or(ConductorError::Released { node: self.node.uuid })?;
+        let (shared, grip) = (&self.shared, &self.grip);
         let access = self.access.get_or_insert_with(|| {
-            TaskAccess::new(Arc::clone(&self.shared), driver.clone(), self.node.clone(), exclusive)
+            TaskAccess::new(Arc::clone(shared), driver.clone(), self.node.clone(), Arc::clone(grip))
         });
         Ok(DriverCaller {
             interface: Arc::clone(driver.interface(kind)),
@@ -100,7 +101,7 @@ impl Core {
 impl SharedTask {
     /// Reaches one slot of the driver, for methods that change nothing.
     pub(crate) fn caller(&mut self, kind: InterfaceType) -> Result<DriverCaller, ConductorError> {
-        self.core_mut().caller(kind, false)
+        self.core_mut().caller(kind)
     }
 
     /// The management interface, for methods that change nothing.
@@ -112,7 +113,7 @@ impl SharedTask {
 impl ExclusiveTask {
     /// Reaches one slot of the driver.
     pub(crate) fn caller(&mut self, kind: InterfaceType) -> Result<DriverCaller, ConductorError> {
-        self.core_mut().caller(kind, true)
+        self.core_mut().caller(kind)
     }
 
     /// The power interface.

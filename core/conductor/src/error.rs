@@ -80,6 +80,19 @@ pub enum ConductorError {
         #[source]
         source: Box<DriverError>,
     },
+    /// The driver wanted to change the node, or something on it, under a task that only looks. Ironic's
+    /// `ExclusiveLockRequired`.
+    #[error("{operation} through {kind} interface `{name}` needs the exclusive lock of node {node}")]
+    ExclusiveLockRequired {
+        /// The node.
+        node: Uuid,
+        /// The interface type.
+        kind: InterfaceType,
+        /// The implementation.
+        name: String,
+        /// Ironic's name of the method.
+        operation: &'static str,
+    },
     /// The machine cannot be asked for this. Ironic's `InvalidParameterValue`.
     #[error("node {node} does not support `{request}`, supported are {supported}")]
     PowerStateUnsupported {

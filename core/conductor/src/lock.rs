@@ -1,20 +1,25 @@
 //! Waiting for the lock of a node.
 //!
 //! Within this conductor waiters queue: first come, first served, each node by itself. Against other conductors
-//! the database decides, tried again at intervals.
+//! the database decides; whoever waits is told of the release and tries at once, and at intervals in case that he
+//! was not told.
 //!
 //! Source: Ironic's task manager.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use farrier_model::node::{Node, NodeId};
 use farrier_store::{Store, StoreError};
 use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::error::ConductorError;
+
+/// How far attempts without limit are apart at least.
+const PATIENT_INTERVAL_MIN: Duration = Duration::from_millis(10);
 
 /// How long a task may wait for a busy node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +35,39 @@ pub enum Retry {
 /// How often, and how far apart.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LockPolicy {
-    /// `None`: without limit.
-    pub(crate) attempts: Option<u32>,
+    pub(crate) retry: Retry,
+    /// How often a busy lock is tried that is neither waited for without limit nor not at all.
+    pub(crate) attempts: u32,
     pub(crate) interval: Duration,
+}
+
+impl LockPolicy {
+    /// How often it is tried; none without limit.
+    fn attempts(self) -> Option<u32> {
+        match self.retry {
+            Retry::Configured => Some(self.attempts.max(1)),
+            Retry::Never => Some(1),
+            Retry::Patient => None,
+        }
+    }
+
+    /// How long it may take; none without limit.
+    fn patience(self) -> Option<Duration> {
+        self.attempts().map(|attempts| self.interval.saturating_mul(attempts - 1))
+    }
+
+    /// How far attempts are apart.
+    fn pause(self) -> Duration {
+        match self.retry {
+            Retry::Configured | Retry::Never => self.interval,
+            Retry::Patient => self.interval.max(PATIENT_INTERVAL_MIN),
+        }
+    }
+
+    /// When waiting has become remarkable.
+    fn remarkable(self) -> Duration {
+        self.interval.saturating_mul(self.attempts.max(1))
+    }
 }
 
 /// The queues of this conductor, one per node in use.
@@ -69,46 +104,60 @@ impl Gates {
 
 /// Takes the lock of a node for `holder`.
 ///
+/// A busy lock is tried as often as the policy says, once every interval, and besides whenever it was released.
+///
 /// # Errors
 ///
 /// [`StoreError::NodeLocked`] of the last attempt; any other error of the store at once.
 pub(crate) async fn lock(
     store: &Store,
     gates: &Gates,
-    node: &Node,
+    node: NodeId,
     holder: &str,
     purpose: &str,
     policy: LockPolicy,
 ) -> Result<(Node, GateGuard), ConductorError> {
     let start = Instant::now();
-    let patience = policy.attempts.map(|attempts| policy.interval * attempts.saturating_sub(1));
-    let Some(gate) = gates.enter(node.id, patience).await else {
+    // Before the first attempt, so that no release after it is missed.
+    let mut releases = store.node_releases();
+    let Some(gate) = gates.enter(node, policy.patience()).await else {
         // The holder is another task of this conductor, unless it has just left.
-        let now = store.node_get(node.id).await?;
+        let now = store.node_get(node).await?;
         let holder = now.reservation.unwrap_or_else(|| holder.to_owned());
-        return Err(StoreError::NodeLocked { node: node.uuid, holder }.into());
+        return Err(StoreError::NodeLocked { node: now.uuid, holder }.into());
     };
-    let mut left = policy.attempts.map(|attempts| attempts_left(attempts, start.elapsed(), policy.interval));
+    let mut left =
+        policy.attempts().map(|attempts| attempts_left(attempts, start.elapsed(), policy.interval));
+    // Attempts that are due count, those that a release leads to are on top.
+    let (mut is_due, mut due) = (true, start);
     loop {
-        let error = match store.node_reserve(node.id, holder, purpose).await {
+        if is_due {
+            due = Instant::now() + policy.pause();
+        }
+        let error = match store.node_reserve(node, holder, purpose).await {
             Ok(reserved) => {
-                debug!(node = %node.uuid, purpose, elapsed_ms = %start.elapsed().as_millis(), "node is locked");
+                debug!(node = %reserved.uuid, purpose, elapsed_ms = %start.elapsed().as_millis(), "node is locked");
                 return Ok((reserved, gate));
             }
             Err(error) => error,
         };
-        let StoreError::NodeLocked { holder, .. } = &error else { return Err(error.into()) };
-        if let Some(left) = &mut left {
+        let StoreError::NodeLocked { node: uuid, holder: other } = &error else { return Err(error.into()) };
+        if is_due && let Some(left) = &mut left {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 return Err(error.into());
             }
         }
-        if patience.is_some_and(|patience| patience + policy.interval < start.elapsed()) || patience.is_none()
-        {
-            warn!(node = %node.uuid, holder, elapsed_ms = %start.elapsed().as_millis(), purpose, "node lock is busy");
+        if store.node_want(node, holder).await? {
+            tokio::select! {
+                () = releases.of(node) => {}
+                () = tokio::time::sleep_until(due) => {}
+            }
         }
-        tokio::time::sleep(policy.interval).await;
+        is_due = due <= Instant::now();
+        if is_due && policy.remarkable() < start.elapsed() {
+            warn!(node = %uuid, holder = other, elapsed_ms = %start.elapsed().as_millis(), purpose, "node lock is busy");
+        }
     }
 }
 

@@ -284,7 +284,7 @@ impl Registry {
 }
 
 /// `instance_info` can override an interface for one deployment; null counts as absent.
-fn instance_override(node: &Node, kind: InterfaceType) -> Option<&str> {
+pub(crate) fn instance_override(node: &Node, kind: InterfaceType) -> Option<&str> {
     node.instance_info.get(&format!("{kind}_interface"))?.as_str()
 }
 

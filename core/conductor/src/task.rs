@@ -18,19 +18,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use farrier_model::node::{Node, NodeIdent};
+use farrier_model::node::{Interfaces, Node, NodeIdent};
 use farrier_model::port::Port;
 use farrier_model::portgroup::Portgroup;
 use farrier_model::provision::machine::Machine;
 use farrier_model::volume::{VolumeConnector, VolumeTarget};
+use farrier_sdk::interface::InterfaceType;
 use farrier_store::Store;
 
-use crate::access::TaskAccess;
+use crate::access::{Grip, TaskAccess};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
 use crate::lock::{Gates, LockPolicy, Retry};
 use crate::notify::Notifier;
-use crate::registry::{Driver, Registry};
+use crate::registry::{Driver, Registry, instance_override};
 use crate::workers::Workers;
 
 pub use event::{ErrorHandler, ProcessEvent};
@@ -52,6 +53,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn policy(&self, retry: Retry) -> LockPolicy {
+        let (attempts, interval) = (self.config.node_locked_retry_attempts, self.config.lock_interval());
+        LockPolicy { retry, attempts, interval }
+    }
+
     /// How long a call of a driver may take that has no limit of its own.
     pub(crate) fn call_timeout(&self) -> Duration {
         Duration::from_secs(self.config.driver_call_timeout)
@@ -156,8 +162,12 @@ impl TaskManager {
         ident: impl Into<NodeIdent>,
         acquire: Acquire,
     ) -> Result<ExclusiveTask, ConductorError> {
-        let node = self.shared.store.node_get(ident).await?;
-        ExclusiveTask::acquire(Arc::clone(&self.shared), &node, acquire).await
+        let node = match ident.into() {
+            NodeIdent::Id(id) => id,
+            // The queue of a node goes by its number.
+            ident @ NodeIdent::Uuid(_) => self.shared.store.node_get(ident).await?.id,
+        };
+        ExclusiveTask::acquire(Arc::clone(&self.shared), node, acquire).await
     }
 
     /// Takes a shared task: it neither blocks nor is blocked by anything.
@@ -171,7 +181,7 @@ impl TaskManager {
         acquire: Acquire,
     ) -> Result<SharedTask, ConductorError> {
         let node = self.shared.store.node_get(ident).await?;
-        SharedTask::new(Core::new(Arc::clone(&self.shared), node, acquire)?)
+        SharedTask::new(Core::new(Arc::clone(&self.shared), node, acquire, Grip::shared())?)
     }
 }
 
@@ -184,9 +194,13 @@ pub(crate) struct Core {
     pub(crate) stored: Node,
     /// The node as this task wants it.
     pub(crate) node: Node,
+    /// The interfaces that the stored node chooses itself: `node` and `stored` have defaults for the others.
+    chosen: Interfaces,
     machine: Machine,
     pub(crate) driver: Option<Driver>,
     pub(crate) access: Option<TaskAccess>,
+    /// What drivers may do with the node.
+    pub(crate) grip: Arc<Grip>,
     resources: Resources,
     released: bool,
 }
@@ -202,16 +216,23 @@ struct Resources {
 
 impl Core {
     /// Boxed: two whole nodes are too much for the futures that hold a task.
-    fn new(shared: Arc<Shared>, node: Node, acquire: Acquire) -> Result<Box<Self>, ConductorError> {
+    fn new(
+        shared: Arc<Shared>,
+        node: Node,
+        acquire: Acquire,
+        grip: Grip,
+    ) -> Result<Box<Self>, ConductorError> {
         let machine = Machine::new(node.provision_state, node.target_provision_state)?;
         Ok(Box::new(Self {
             shared,
             acquire,
             stored: node.clone(),
+            chosen: node.interfaces.clone(),
             node,
             machine,
             driver: None,
             access: None,
+            grip: Arc::new(grip),
             resources: Resources::default(),
             released: false,
         }))
@@ -227,18 +248,42 @@ impl Core {
         Ok(())
     }
 
-    /// Binds another state of the node: after the lock was taken or given up.
-    fn bind(&mut self, node: Node) -> Result<(), ConductorError> {
-        let interfaces = self.driver.is_some().then(|| self.node.interfaces.clone());
-        self.stored = node.clone();
-        self.node = node;
-        if let Some(interfaces) = interfaces {
-            self.node.interfaces = interfaces.clone();
-            self.stored.interfaces = interfaces;
+    /// Binds another state of the node: after the lock was taken or given up. Nothing changes when this fails.
+    ///
+    /// The driver stays, unless the node has chosen another one meanwhile.
+    fn bind(&mut self, mut node: Node, grip: Grip) -> Result<(), ConductorError> {
+        let machine = Machine::new(node.provision_state, node.target_provision_state)?;
+        let (chosen, mut stored) = (node.interfaces.clone(), node.clone());
+        if self.driver.is_some() {
+            if self.has_same_driver(&node) {
+                node.interfaces = self.node.interfaces.clone();
+            } else {
+                self.driver = Some(self.shared.registry.assemble(&mut node)?);
+            }
+            stored.interfaces = node.interfaces.clone();
         }
+        (self.stored, self.node, self.chosen, self.machine) = (stored, node, chosen, machine);
         self.access = None;
-        self.machine = Machine::new(self.node.provision_state, self.node.target_provision_state)?;
+        self.grip = Arc::new(grip);
         Ok(())
+    }
+
+    /// Whether the task's driver is that of `node`.
+    fn has_same_driver(&self, node: &Node) -> bool {
+        self.node.driver == node.driver
+            && self.chosen == node.interfaces
+            && InterfaceType::ALL
+                .into_iter()
+                .all(|kind| instance_override(&self.stored, kind) == instance_override(node, kind))
+    }
+
+    /// Forgets what the task has of the node, but not which one it was: its scope has ended.
+    fn end(&mut self) {
+        self.released = true;
+        self.grip.lose();
+        self.access = None;
+        self.driver = None;
+        self.resources = Resources::default();
     }
 
     pub(crate) fn check_released(&self) -> Result<(), ConductorError> {
@@ -280,16 +325,6 @@ impl Core {
             self.resources.volume_targets = Some(loaded);
         }
         Ok(())
-    }
-
-    fn policy(&self) -> LockPolicy {
-        let config = &self.shared.config;
-        let attempts = match self.acquire.retry {
-            Retry::Configured => Some(config.node_locked_retry_attempts.max(1)),
-            Retry::Never => Some(1),
-            Retry::Patient => None,
-        };
-        LockPolicy { attempts, interval: config.lock_interval() }
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use crate::config::StoreConfig;
 use crate::error::StoreError;
+use crate::listener::CHANNEL;
 
 /// The database behind a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +120,32 @@ impl Dialect {
         }
     }
 
+    /// The update that releases the locks of the nodes that `condition` describes and returns their numbers.
+    ///
+    /// Where others may wait for one and have said so, it tells them as part of its transaction.
+    pub(crate) fn release(self, condition: &str) -> String {
+        const EMPTY: &str = "reservation = NULL, reservation_purpose = NULL, reserved_at = NULL, \
+                             reservation_wanted = NULL";
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => {
+                format!("UPDATE nodes SET {EMPTY} WHERE {condition} RETURNING id, uuid")
+            }
+            Self::Postgres => format!(
+                "UPDATE nodes SET {EMPTY} FROM (SELECT id AS held, reservation_wanted AS wanted FROM nodes \
+                 WHERE {condition} FOR UPDATE) AS holding WHERE id = held RETURNING id, uuid, {}",
+                told("wanted")
+            ),
+        }
+    }
+
+    /// What a statement that deletes nodes ends with; it returns their numbers and tells whoever waits for one.
+    pub(crate) fn returning_deleted(self) -> String {
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => " RETURNING id".to_owned(),
+            Self::Postgres => format!(" RETURNING id, {}", told("reservation_wanted")),
+        }
+    }
+
     /// A text column to compare and sort by its bytes, as SQLite does by itself.
     pub(crate) fn by_bytes(self, column: &str) -> String {
         match self {
@@ -126,6 +153,13 @@ impl Dialect {
             Self::Postgres => format!("{column} COLLATE \"C\""),
         }
     }
+}
+
+/// Tells of a release if the column `wanted` of the row is set.
+fn told(wanted: &str) -> String {
+    format!(
+        "CASE WHEN {wanted} IS NOT NULL THEN CAST(pg_notify('{CHANNEL}', CAST(id AS TEXT)) AS TEXT) END AS told"
+    )
 }
 
 /// What a connection is for.

@@ -4,6 +4,7 @@ mod brief;
 mod filter;
 mod internal_info;
 mod lock;
+mod release;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -20,7 +21,8 @@ use crate::store::{Store, now};
 
 pub use brief::NodeBrief;
 pub use filter::{Children, NodeFilter};
-pub use lock::NodeReleased;
+pub use release::Releases;
+pub(crate) use release::{Release, ReleaseSender};
 
 impl Store {
     /// The node with this number or UUID.
@@ -180,9 +182,11 @@ impl Store {
         let ident = ident.into();
         let mut statement = Statement::new("node_destroy", "DELETE FROM nodes WHERE ");
         push_ident(&mut statement, ident);
-        statement.push(" RETURNING id");
+        statement.push(&self.dialect().returning_deleted());
         let rows = self.pools().write(statement).await?;
-        rows.first().map(drop).ok_or_else(|| Node::not_found(ident.to_string()))
+        let row = rows.first().ok_or_else(|| Node::not_found(ident.to_string()))?;
+        // Who waits for its lock waits in vain.
+        self.announce(row)
     }
 
     /// Replaces the traits of a node.

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -17,6 +16,7 @@ use tokio::time::Instant;
 use crate::config::StoreConfig;
 use crate::dialect::{Dialect, Role};
 use crate::error::{DatabaseError, StoreError};
+use crate::probe::Probe;
 use crate::statement::{Row, Statement};
 
 /// Pause between two attempts to get hold of a SQLite file that another process is just opening.
@@ -29,7 +29,7 @@ pub(crate) struct Pools {
     dialect: Dialect,
     writer: AnyPool,
     reader: AnyPool,
-    statements: Arc<AtomicU64>,
+    probe: Arc<Probe>,
 }
 
 impl Pools {
@@ -54,7 +54,7 @@ impl Pools {
             }
             Dialect::SqliteMemory | Dialect::Postgres => writer.clone(),
         };
-        Ok(Self { dialect, writer, reader, statements: Arc::default() })
+        Ok(Self { dialect, writer, reader, probe: Arc::default() })
     }
 
     /// The database spoken to.
@@ -62,9 +62,9 @@ impl Pools {
         self.dialect
     }
 
-    /// How many statements were run.
-    pub(crate) fn statements(&self) -> u64 {
-        self.statements.load(Ordering::Relaxed)
+    /// What statements were run.
+    pub(crate) fn probe(&self) -> &Probe {
+        &self.probe
     }
 
     /// Runs a statement that reads.
@@ -85,7 +85,7 @@ impl Pools {
             .begin_with(self.dialect.begin())
             .await
             .map_err(|error| StoreError::database(operation, error))?;
-        Ok(WriteTransaction { transaction, operation, statements: Arc::clone(&self.statements) })
+        Ok(WriteTransaction { transaction, operation, probe: Arc::clone(&self.probe) })
     }
 
     /// Runs the migrations that are missing; other processes that do the same wait.
@@ -110,7 +110,7 @@ impl Pools {
     }
 
     async fn run(&self, pool: &AnyPool, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.probe.enter(statement.operation())?;
         let acquired = pool.acquire().await;
         let mut connection = acquired.map_err(|error| StoreError::database(statement.operation(), error))?;
         statement.run(&mut connection).await
@@ -122,13 +122,13 @@ impl Pools {
 pub(crate) struct WriteTransaction {
     transaction: Transaction<'static, Any>,
     operation: &'static str,
-    statements: Arc<AtomicU64>,
+    probe: Arc<Probe>,
 }
 
 impl WriteTransaction {
     /// Runs a statement inside.
     pub(crate) async fn run(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.probe.enter(statement.operation())?;
         statement.run(&mut self.transaction).await
     }
 

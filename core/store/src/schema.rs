@@ -30,6 +30,12 @@ const STEPS: &[Step] = &[
         include_str!("../migrations/sqlite/0003_inventory.sql"),
         include_str!("../migrations/postgres/0003_inventory.sql"),
     ),
+    (
+        4,
+        "wanted locks",
+        include_str!("../migrations/sqlite/0004_reservation_wanted.sql"),
+        include_str!("../migrations/postgres/0004_reservation_wanted.sql"),
+    ),
     // next migration above this line
 ];
 

@@ -121,6 +121,12 @@ impl Statement {
         self.operation
     }
 
+    /// The statement that `whole` makes of the text so far, with the same values.
+    #[must_use]
+    pub(crate) fn wrap(self, whole: impl FnOnce(&str) -> String) -> Self {
+        Self { sql: whole(&self.sql).into(), ..self }
+    }
+
     /// Appends text.
     pub(crate) fn push(&mut self, sql: &str) {
         self.sql.to_mut().push_str(sql);

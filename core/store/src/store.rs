@@ -4,18 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::broadcast;
 use tracing::{Instrument, info};
 
 use crate::config::StoreConfig;
 use crate::dialect::Dialect;
 use crate::error::StoreError;
-use crate::node::NodeReleased;
+use crate::listener::Listener;
+use crate::node::ReleaseSender;
 use crate::pool::Pools;
+use crate::probe::Probe;
 use crate::schema;
-
-/// How many released locks a receiver may be behind before it misses some.
-const RELEASES_MAX: usize = 1024;
 
 /// A database that is open, its schema up to date. Cheap to clone; every clone is the same database.
 ///
@@ -29,7 +27,8 @@ struct Inner {
     pools: Pools,
     label: String,
     text_size_max: usize,
-    releases: broadcast::Sender<NodeReleased>,
+    releases: ReleaseSender,
+    listener: Option<Listener>,
 }
 
 impl Store {
@@ -48,13 +47,18 @@ impl Store {
             return Err(error);
         }
         info!(database = %label, "database is open");
-        let (releases, _) = broadcast::channel(RELEASES_MAX);
-        let inner = Inner { pools, label, text_size_max: config.log_in_db_max_size, releases };
+        let releases = ReleaseSender::default();
+        let listener = pools.dialect().is_shared();
+        let listener = listener.then(|| Listener::start(config.connection.clone(), releases.clone()));
+        let inner = Inner { pools, label, text_size_max: config.log_in_db_max_size, releases, listener };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Waits for the calls that are under way and closes every connection; later calls fail.
     pub async fn close(&self) {
+        if let Some(listener) = &self.inner.listener {
+            listener.stop();
+        }
         self.inner.pools.close().await;
     }
 
@@ -71,10 +75,10 @@ impl Store {
         self.inner.pools.dialect().is_shared()
     }
 
-    /// How many statements were run since the database was opened.
+    /// What statements were run, and a way to let some fail.
     #[must_use]
-    pub fn statements(&self) -> u64 {
-        self.inner.pools.statements()
+    pub fn probe(&self) -> &Probe {
+        self.inner.pools.probe()
     }
 
     pub(crate) fn pools(&self) -> &Pools {
@@ -85,7 +89,7 @@ impl Store {
         self.inner.pools.dialect()
     }
 
-    pub(crate) fn releases(&self) -> &broadcast::Sender<NodeReleased> {
+    pub(crate) fn releases(&self) -> &ReleaseSender {
         &self.inner.releases
     }
 

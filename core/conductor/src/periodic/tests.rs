@@ -126,19 +126,21 @@ async fn row_nodetask_a_node_that_the_predicate_refuses_is_not_locked() {
     let fixture = Fixture::new(quick()).await;
     let nodes = ten_nodes(&fixture).await;
     let wanted = nodes[2].uuid;
-    let mut releases = fixture.store.node_releases();
+    let locked = fixture.store.probe().count("node_reserve");
+    let seen = Mutex::new(Vec::new());
 
     let predicate = |node: &Node| node.uuid == wanted;
     NodePass { predicate: Some(&predicate), ..all_nodes() }
         .run_exclusive(&Pass::new(&fixture.conductor), async |task| {
+            seen.lock().unwrap().push(task.node().uuid);
             task.finish().await?;
             Ok(Outcome::Acted)
         })
         .await
         .unwrap();
 
-    assert_eq!(releases.try_recv().unwrap().uuid, wanted);
-    assert!(releases.try_recv().is_err());
+    assert_eq!(seen.into_inner().unwrap(), [wanted]);
+    assert_eq!(fixture.store.probe().count("node_reserve"), locked + 1);
 }
 
 #[tokio::test]

@@ -62,8 +62,9 @@ impl ExclusiveTask {
     /// # Errors
     ///
     /// - [`ConductorError::InvalidState`]: there is no such move; nothing has changed.
-    /// - Those of the store.
+    /// - Those of the store; [`ConductorError::Released`].
     pub async fn process_event(&mut self, event: Event, options: ProcessEvent) -> Result<(), ConductorError> {
+        self.core().check_released()?;
         let ProcessEvent { job, error_handler, target, last_error } = options;
         let (previous, previous_target) = (self.node().provision_state, self.node().target_provision_state);
         self.machine_mut().process_event(event, target)?;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::event::Pending;
 use super::job::{Job, SpawnErrorHook, run_job};
 use super::{Acquire, Core, RequestContext, Shared, SharedTask};
+use crate::access::Grip;
 use crate::error::ConductorError;
 use crate::lock::{self, GateGuard};
 use crate::registry::Driver;
@@ -60,6 +61,33 @@ struct HeldLock {
 }
 
 impl HeldLock {
+    async fn take(
+        shared: &Arc<Shared>,
+        node: NodeId,
+        acquire: &Acquire,
+    ) -> Result<(Self, Node), ConductorError> {
+        let policy = shared.policy(acquire.retry);
+        let (store, gates, host) = (&shared.store, &shared.gates, &shared.host);
+        let (node, gate) = lock::lock(store, gates, node, host, &acquire.purpose, policy).await?;
+        let lock = Self {
+            shared: Arc::clone(shared),
+            node: node.id,
+            uuid: node.uuid,
+            since: Instant::now(),
+            runtime: Handle::current(),
+            gate: Some(gate),
+        };
+        Ok((lock, node))
+    }
+
+    /// Gives the lock back after `cause`, which is what the caller hears.
+    async fn release_after(self, cause: &ConductorError) {
+        let node = self.uuid;
+        if let Err(error) = self.release().await {
+            error!(%node, %error, %cause, "lock could not be released");
+        }
+    }
+
     /// Gives the lock back.
     async fn release(mut self) -> Result<(), ConductorError> {
         let gate = self.gate.take();
@@ -137,44 +165,45 @@ async fn release_until_decided(shared: &Shared, node: NodeId, uuid: Uuid) {
 }
 
 impl ExclusiveTask {
+    /// Takes the lock, then reads the node, then loads the driver; gives the lock back when one of them fails.
     pub(super) async fn acquire(
         shared: Arc<Shared>,
-        node: &Node,
+        node: NodeId,
         acquire: Acquire,
     ) -> Result<Self, ConductorError> {
-        let core = Core::new(shared, node.clone(), acquire)?;
-        Self::upgrade(core).await.map_err(|(_, error)| error)
+        let (lock, node) = HeldLock::take(&shared, node, &acquire).await?;
+        let core = Core::new(shared, node, acquire, Grip::exclusive()).and_then(|mut core| {
+            if core.acquire.load_driver {
+                core.load_driver()?;
+            }
+            Ok(core)
+        });
+        match core {
+            Ok(core) => Ok(Self::new(core, lock)),
+            Err(error) => {
+                lock.release_after(&error).await;
+                Err(error)
+            }
+        }
     }
 
-    /// Takes the lock, then binds the node, then loads the driver; gives the lock back when one of them fails.
+    /// Takes the lock and binds the node as it then is; the task stays as it was when one of them fails.
     pub(super) async fn upgrade(mut core: Box<Core>) -> Result<Self, (Box<Core>, ConductorError)> {
-        let (shared, policy) = (Arc::clone(&core.shared), core.policy());
-        let purpose = core.acquire.purpose.clone();
-        let locked =
-            lock::lock(&shared.store, &shared.gates, &core.node, &shared.host, &purpose, policy).await;
-        let (node, gate) = match locked {
+        let (lock, node) = match HeldLock::take(&core.shared, core.node.id, &core.acquire).await {
             Ok(locked) => locked,
             Err(error) => return Err((core, error)),
         };
-        let lock = HeldLock {
-            shared,
-            node: node.id,
-            uuid: node.uuid,
-            since: Instant::now(),
-            runtime: Handle::current(),
-            gate: Some(gate),
-        };
-        let mut bound = core.bind(node);
-        if bound.is_ok() && core.acquire.load_driver {
-            bound = core.load_driver();
-        }
-        if let Err(error) = bound {
-            if let Err(release) = lock.release().await {
-                error!(node = %core.node.uuid, error = %release, "lock could not be released");
+        match core.bind(node, Grip::exclusive()) {
+            Ok(()) => Ok(Self::new(core, lock)),
+            Err(error) => {
+                lock.release_after(&error).await;
+                Err((core, error))
             }
-            return Err((core, error));
         }
-        Ok(Self { core: Some(core), lock: Some(lock), job: None, hook: None, pending: None })
+    }
+
+    fn new(core: Box<Core>, lock: HeldLock) -> Self {
+        Self { core: Some(core), lock: Some(lock), job: None, hook: None, pending: None }
     }
 
     #[expect(clippy::expect_used, reason = "the core is taken only by methods that consume the task")]
@@ -215,7 +244,12 @@ impl ExclusiveTask {
         &self.core().acquire.purpose
     }
 
-    /// The driver, if it was asked for.
+    /// Sets another purpose or patience; what [`SharedTask::upgrade`] does besides taking the lock.
+    pub fn amend(&mut self, change: impl FnOnce(&mut Acquire)) {
+        change(&mut self.core_mut().acquire);
+    }
+
+    /// The driver, if it was asked for and the task was not released.
     #[must_use]
     pub fn driver(&self) -> Option<&Driver> {
         self.core().driver.as_ref()
@@ -225,8 +259,9 @@ impl ExclusiveTask {
     ///
     /// # Errors
     ///
-    /// Those of the registry.
+    /// Those of the registry; [`ConductorError::Released`].
     pub fn load_driver(&mut self) -> Result<(), ConductorError> {
+        self.core().check_released()?;
         self.core_mut().load_driver()
     }
 
@@ -246,10 +281,12 @@ impl ExclusiveTask {
     ///
     /// # Errors
     ///
-    /// [`ConductorError::InvalidState`]: the stored node is nowhere.
+    /// [`ConductorError::InvalidState`]: the stored node is nowhere; [`ConductorError::Released`].
     pub(crate) fn forget_unsaved(&mut self) -> Result<(), ConductorError> {
         let core = self.core_mut();
-        core.bind(core.stored.clone())
+        core.check_released()?;
+        let stored = Node { interfaces: core.chosen.clone(), ..core.stored.clone() };
+        core.bind(stored, Grip::exclusive())
     }
 
     /// Where the node is and where it is going.
@@ -280,6 +317,7 @@ impl ExclusiveTask {
             adopt_internal_info(core, revision, &info);
         }
         let mut saved = core.shared.store.node_update(&core.stored, &core.node).await?;
+        core.chosen = saved.interfaces.clone();
         if core.driver.is_some() {
             saved.interfaces = core.node.interfaces.clone();
         }
@@ -299,7 +337,7 @@ impl ExclusiveTask {
         if let Some(mut lock) = self.lock.take() {
             lock.gate = None;
         }
-        self.core_mut().released = true;
+        self.core_mut().end();
     }
 
     /// The node's ports, loaded once.
@@ -371,7 +409,7 @@ impl ExclusiveTask {
     ///
     /// Those of the store, when the lock was no longer ours.
     pub async fn release(&mut self) -> Result<(), ConductorError> {
-        self.core_mut().released = true;
+        self.core_mut().end();
         match self.lock.take() {
             Some(lock) => lock.release().await,
             None => Ok(()),
@@ -384,14 +422,12 @@ impl ExclusiveTask {
     ///
     /// [`ConductorError::Released`]; those of the store.
     pub async fn downgrade(mut self) -> Result<SharedTask, ConductorError> {
-        self.core().check_released()?;
-        self.release().await?;
-        let Some(mut core) = self.core.take() else {
-            return Err(ConductorError::Released { node: Uuid::nil() });
-        };
+        let released = ConductorError::Released { node: self.node().uuid };
+        let (Some(lock), Some(mut core)) = (self.lock.take(), self.core.take()) else { return Err(released) };
+        core.grip.lose();
+        lock.release().await?;
         let node = core.shared.store.node_get(core.node.id).await?;
-        core.bind(node)?;
-        core.released = false;
+        core.bind(node, Grip::shared())?;
         Ok(SharedTask::from_core(core))
     }
 

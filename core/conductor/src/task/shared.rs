@@ -69,8 +69,8 @@ impl SharedTask {
     /// Those of the store, after which the task is released.
     pub async fn ports(&mut self) -> Result<&[Port], ConductorError> {
         let loaded = self.core.load_ports().await;
-        self.core.released |= loaded.is_err();
-        loaded.map(|()| self.core.resources.ports.as_deref().unwrap_or_default())
+        self.keep_or_end(loaded)?;
+        Ok(self.core.resources.ports.as_deref().unwrap_or_default())
     }
 
     /// The node's port groups, loaded once.
@@ -80,8 +80,8 @@ impl SharedTask {
     /// Those of the store, after which the task is released.
     pub async fn portgroups(&mut self) -> Result<&[Portgroup], ConductorError> {
         let loaded = self.core.load_portgroups().await;
-        self.core.released |= loaded.is_err();
-        loaded.map(|()| self.core.resources.portgroups.as_deref().unwrap_or_default())
+        self.keep_or_end(loaded)?;
+        Ok(self.core.resources.portgroups.as_deref().unwrap_or_default())
     }
 
     /// The node's volume connectors, loaded once.
@@ -91,8 +91,8 @@ impl SharedTask {
     /// Those of the store, after which the task is released.
     pub async fn volume_connectors(&mut self) -> Result<&[VolumeConnector], ConductorError> {
         let loaded = self.core.load_volume_connectors().await;
-        self.core.released |= loaded.is_err();
-        loaded.map(|()| self.core.resources.volume_connectors.as_deref().unwrap_or_default())
+        self.keep_or_end(loaded)?;
+        Ok(self.core.resources.volume_connectors.as_deref().unwrap_or_default())
     }
 
     /// The node's volume targets, loaded once.
@@ -102,22 +102,32 @@ impl SharedTask {
     /// Those of the store, after which the task is released.
     pub async fn volume_targets(&mut self) -> Result<&[VolumeTarget], ConductorError> {
         let loaded = self.core.load_volume_targets().await;
-        self.core.released |= loaded.is_err();
-        loaded.map(|()| self.core.resources.volume_targets.as_deref().unwrap_or_default())
+        self.keep_or_end(loaded)?;
+        Ok(self.core.resources.volume_targets.as_deref().unwrap_or_default())
     }
 
-    /// Takes the lock. The node is read anew, the driver stays.
+    fn keep_or_end(&mut self, loaded: Result<(), ConductorError>) -> Result<(), ConductorError> {
+        if loaded.is_err() {
+            self.core.end();
+        }
+        loaded
+    }
+
+    /// Takes the lock. The node is read anew; the driver stays, unless the node has chosen another one meanwhile.
     ///
     /// `change` sets another purpose or patience first, which stays also when this fails.
     ///
     /// # Errors
     ///
-    /// `NodeLocked` and kin, with the task as it was.
+    /// `NodeLocked` and kin, [`ConductorError::Released`]; with the task as it was.
     pub async fn upgrade(
         mut self,
         change: impl FnOnce(&mut Acquire),
     ) -> Result<ExclusiveTask, (Self, ConductorError)> {
         change(&mut self.core.acquire);
+        if let Err(error) = self.core.check_released() {
+            return Err((self, error));
+        }
         ExclusiveTask::upgrade(self.core).await.map_err(|(core, error)| (Self { core }, error))
     }
 }

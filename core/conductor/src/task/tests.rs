@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::*;
 use crate::config::DriverConfig;
 use crate::service::Conductor;
+use crate::workers::Permit;
 
 /// A conductor on an empty database with the fake driver.
 pub(crate) struct Fixture {
@@ -73,6 +74,18 @@ impl Fixture {
 
     pub(crate) async fn stored(&self, node: &Node) -> Node {
         self.store.node_get(node.id).await.unwrap()
+    }
+
+    /// All `count` workers, also those that what a start begins still has.
+    pub(crate) async fn all_workers(&self, count: usize) -> Vec<Permit> {
+        let mut held = Vec::new();
+        while held.len() < count {
+            match self.tasks().shared().workers.acquire() {
+                Ok(permit) => held.push(permit),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+        held
     }
 
     /// The node once nobody holds it.
@@ -288,7 +301,7 @@ async fn without_a_worker_the_hook_puts_the_node_back() {
     let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
     let fixture = Fixture::new(config).await;
     let node = fixture.node().await;
-    let busy: Vec<_> = (0..3).map(|_| fixture.tasks().shared().workers.acquire().unwrap()).collect();
+    let busy = fixture.all_workers(3).await;
     let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
     let mut notifications = fixture.tasks().shared().notifier.subscribe();
     let options = ProcessEvent {
@@ -477,7 +490,7 @@ async fn a_driver_sees_no_secret_at_any_depth() {
         Arc::clone(fixture.tasks().shared()),
         driver,
         task.node().clone(),
-        false,
+        Arc::new(crate::access::Grip::shared()),
     );
 
     let snapshot = String::from_utf8(farrier_host::NodeAccess::snapshot(&access)).unwrap();

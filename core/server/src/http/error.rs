@@ -113,6 +113,7 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::HardwareType { hardware_type, operation, source } => {
             of_driver(&text, hardware_type, operation, source)
         }
+        ConductorError::ExclusiveLockRequired { .. } => Fault::new(ErrorName::ExclusiveLockRequired, text),
         ConductorError::PowerStateUnsupported { .. } | ConductorError::InvalidParameter { .. } => {
             Fault::invalid(text)
         }

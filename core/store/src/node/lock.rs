@@ -1,17 +1,18 @@
 //! Locks of nodes.
 //!
 //! A lock is the column `reservation`: whoever writes its tag into it while it is empty holds the node. Taking
-//! and releasing it are one conditional write each, and leave `updated_at` alone.
+//! and releasing it are one conditional write each, and leave `updated_at` alone. Who waits for a lock that another
+//! process may hold says so in `reservation_wanted`, so that a release nobody waits for costs nothing more.
 //!
 //! Source: Ironic's task manager.
 
 use farrier_model::node::{Node, NodeId, NodeIdent};
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::push_ident;
+use super::release::{Release, Releases};
 use crate::error::StoreError;
 use crate::record::Record;
 use crate::statement::{Row, Statement, Value};
@@ -19,18 +20,6 @@ use crate::store::{Store, now};
 
 /// How often a lock is tried that was taken when we tried and free when we looked who has it.
 const ATTEMPTS_MAX: usize = 8;
-
-/// Empties the columns of a lock.
-const RELEASE: &str = "reservation = NULL, reservation_purpose = NULL, reserved_at = NULL";
-
-/// A lock was released through this [`Store`]; other processes' releases are not seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NodeReleased {
-    /// The node.
-    pub id: NodeId,
-    /// The same node.
-    pub uuid: Uuid,
-}
 
 impl Store {
     /// Takes the lock of a node for `holder`, who wants it for `purpose`, and returns the node as it then is.
@@ -40,7 +29,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// - [`NodeLocked`](StoreError::NodeLocked) names whoever holds it.
+    /// - [`NodeLocked`](StoreError::NodeLocked) names whoever holds it; [`Store::node_releases`] tells when to try
+    ///   again.
     /// - [`NodeNotFound`](StoreError::NodeNotFound).
     pub async fn node_reserve(
         &self,
@@ -75,7 +65,7 @@ impl Store {
             if let Some(row) = self.pools().write(statement).await?.first() {
                 return Node::read(row);
             }
-            if let (node, Some(holder)) = self.node_holder("node_reserve", ident).await? {
+            if let (node, Some(holder)) = self.node_holder(ident).await? {
                 return Err(StoreError::NodeLocked { node, holder });
             }
         }
@@ -98,33 +88,44 @@ impl Store {
     }
 
     async fn release(&self, ident: NodeIdent, holder: &str) -> Result<(), StoreError> {
-        const OPERATION: &str = "node_release";
-        let mut statement = Statement::new(OPERATION, format!("UPDATE nodes SET {RELEASE} WHERE "));
-        push_ident(&mut statement, ident);
-        statement.push(" AND reservation = ");
-        statement.push_bind(holder);
-        statement.push(" RETURNING id, uuid");
+        let mut held = Statement::new("node_release", "");
+        push_ident(&mut held, ident);
+        held.push(" AND reservation = ");
+        held.push_bind(holder);
+        let statement = held.wrap(|condition| self.dialect().release(condition));
         if let Some(row) = self.pools().write(statement).await?.first() {
             return self.announce(row);
         }
-        match self.node_holder(OPERATION, ident).await? {
+        match self.node_holder(ident).await? {
             (node, Some(holder)) => Err(StoreError::NodeLocked { node, holder }),
             (node, None) => Err(StoreError::NodeNotLocked { node }),
         }
     }
 
-    /// Tells of every lock that is released through this store from now on; whoever waits for one need not poll.
+    /// Says that `waiter` waits for the lock of a node, so that its release is told to [`Store::node_releases`]
+    /// of every process. Answers whether somebody holds it: otherwise there is nothing to wait for.
     ///
-    /// A receiver that is far behind misses some and is told so.
+    /// What is said is forgotten with the release. Where nobody else shares the database, nothing needs to be said.
+    pub async fn node_want(&self, id: NodeId, waiter: &str) -> Result<bool, StoreError> {
+        if !self.is_shared() {
+            return Ok(true);
+        }
+        let sql = "UPDATE nodes SET reservation_wanted = COALESCE(reservation_wanted, $1) \
+                   WHERE id = $2 AND reservation IS NOT NULL RETURNING id";
+        let statement = Statement::new("node_want", sql).bind(waiter).bind(id);
+        Ok(!self.pools().write(statement).await?.is_empty())
+    }
+
+    /// Hears of every lock that is released from now on: through this store at once, by other processes if
+    /// somebody has said that he waits for it; see [`Store::node_want`].
     #[must_use]
-    pub fn node_releases(&self) -> broadcast::Receiver<NodeReleased> {
+    pub fn node_releases(&self) -> Releases {
         self.releases().subscribe()
     }
 
     /// Empties every lock that `holder` has, its name compared without regard to case, and returns the nodes.
     pub async fn node_reservations_clear(&self, holder: &str) -> Result<Vec<Uuid>, StoreError> {
-        let condition = self.held_by(1);
-        let sql = format!("UPDATE nodes SET {RELEASE} WHERE {condition} RETURNING id, uuid");
+        let sql = self.dialect().release(&self.held_by(1));
         let statement = Statement::new("node_reservations_clear", sql).bind(&holder.to_ascii_lowercase());
         let rows = self.pools().write(statement).await?;
         let nodes = rows.iter().map(|row| row.parsed("uuid")).collect::<Result<Vec<Uuid>, _>>()?;
@@ -167,12 +168,8 @@ impl Store {
     }
 
     /// The UUID of a node and whoever holds it.
-    async fn node_holder(
-        &self,
-        operation: &'static str,
-        ident: NodeIdent,
-    ) -> Result<(Uuid, Option<String>), StoreError> {
-        let mut statement = Statement::new(operation, "SELECT uuid, reservation FROM nodes WHERE ");
+    async fn node_holder(&self, ident: NodeIdent) -> Result<(Uuid, Option<String>), StoreError> {
+        let mut statement = Statement::new("node_holder", "SELECT uuid, reservation FROM nodes WHERE ");
         push_ident(&mut statement, ident);
         let rows = self.pools().read(statement).await?;
         let row = rows.first().ok_or_else(|| Node::not_found(ident.to_string()))?;
@@ -181,17 +178,16 @@ impl Store {
 
     /// Why an update under the lock that `before` shows found no row.
     pub(super) async fn node_lock_lost(&self, before: &Node) -> StoreError {
-        match self.node_holder("node_update", before.id.into()).await {
+        match self.node_holder(before.id.into()).await {
             Ok((node, Some(holder))) => StoreError::NodeLocked { node, holder },
             Ok((node, None)) => StoreError::NodeNotLocked { node },
             Err(error) => error,
         }
     }
 
-    fn announce(&self, row: &Row) -> Result<(), StoreError> {
-        let released = NodeReleased { id: NodeId(row.integer("id")?), uuid: row.parsed("uuid")? };
-        // Nobody may be listening, which is what the error says.
-        self.releases().send(released).ok();
+    /// Tells that a lock is free, or gone with its node.
+    pub(super) fn announce(&self, row: &Row) -> Result<(), StoreError> {
+        self.releases().send(Release::Node(NodeId(row.integer("id")?)));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 mod list;
 mod lock;
+mod release;
 mod update;
 
 use farrier_model::node::{Fault, Interfaces, Node, NodeName};
