@@ -85,7 +85,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 /// Lists plugins; fails when the daemon would not start with them.
 fn list(config: &Config, listing: Listing) -> anyhow::Result<ExitCode> {
     let plans = plugins::plan(config);
-    plugins::list(&mut io::stdout().lock(), &plans, listing)?;
+    match plugins::list(&mut io::stdout().lock(), &plans, listing) {
+        // Whoever reads has seen enough: `farrierd plugins | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
     if let Some(refusal) = plans.missing().first() {
         anyhow::bail!("{refusal}");
     }

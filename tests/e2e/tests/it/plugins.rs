@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -44,6 +44,24 @@ fn rows(output: &Output) -> Vec<Value> {
 
 fn row<'a>(rows: &'a [Value], file: &str) -> &'a Value {
     rows.iter().find(|row| row["library"]["path"].as_str().unwrap().ends_with(file)).unwrap()
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let (room, plugins) = (tempfile::tempdir().unwrap(), directory(|_| ()));
+    let config = config(room.path(), plugins.path(), "\"ipmi\"");
+
+    for arguments in [["plugins"].as_slice(), &["plugins", "--json"], &["plugins", "--explain"]] {
+        let mut command = Command::new(program("farrierd"));
+        command.arg("--config").arg(&config).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut listing = command.spawn().unwrap();
+        // Nobody reads what it is going to write.
+        drop(listing.stdout.take());
+        let output = listing.wait_with_output().unwrap();
+
+        assert!(output.status.success(), "{arguments:?}: {}", output.status);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+    }
 }
 
 #[test]
