@@ -223,6 +223,10 @@ pub struct ConductorConfig {
     pub sync_power_state_interval: f64,
     /// Seconds between two looks at nodes in maintenance because of their power; 0 switches them off.
     pub power_failure_recovery_interval: f64,
+    /// Whether agents stay running between operations.
+    pub fast_track: bool,
+    /// Whether agents must be reached over TLS.
+    pub require_tls: bool,
     /// Seconds a deployment may wait for its agent; 0: for ever.
     pub deploy_callback_timeout: u64,
     /// Seconds a cleaning may wait for its agent; 0: for ever.
@@ -287,6 +291,8 @@ impl Default for ConductorConfig {
             periodic_max_workers: 8,
             sync_power_state_interval: 120.0,
             power_failure_recovery_interval: 300.0,
+            fast_track: false,
+            require_tls: false,
             deploy_callback_timeout: 1800,
             clean_callback_timeout: 1800,
             service_callback_timeout: 1800,

@@ -245,6 +245,9 @@ pub enum ConductorError {
         /// How it was named.
         name: NodeName,
     },
+    /// No node expects the agent that asks. Ironic's `NotFound`.
+    #[error("no node that expects an agent could be found")]
+    NoNodeForAgent,
     /// The task was released before: a lazy load failed, or its scope ended.
     #[error("the task on node {node} has been released")]
     Released {

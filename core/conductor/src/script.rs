@@ -39,6 +39,8 @@ pub(crate) enum Answer {
     Found(Inspection),
     /// Hands over what an inspection found, and fails.
     FoundAndFail(Inspection, DriverError),
+    /// Changes a member of the node's internal data; null removes it.
+    Save(&'static str, Value),
 }
 
 impl Script {
@@ -82,6 +84,17 @@ impl Script {
             Some(Answer::FoundAndFail(found, error)) => {
                 task.save_inspection(&found).await?;
                 Err(error)
+            }
+            Some(Answer::Save(key, value)) => {
+                let change = |info: &mut Map<String, Value>| {
+                    if value.is_null() {
+                        info.remove(key);
+                    } else {
+                        info.insert(key.to_owned(), value.clone());
+                    }
+                };
+                task.save_internal_info(change).await?;
+                Ok(StepOutcome::Done)
             }
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Names of nodes are resolved here; locks are taken here and end here or with a job.
 
+mod agent;
 mod console;
 mod driver;
 mod hardware;
@@ -32,6 +33,7 @@ use crate::registry::{Registry, RegistryError};
 use crate::task::{Acquire, ExclusiveTask, RequestContext, TaskManager};
 
 pub use crate::operation::validate::Validation;
+pub use agent::{AgentInventory, Heartbeat, LookedUp, Lookup};
 pub use console::ConsoleMode;
 pub use driver::{DriverEntry, DriverInterfaces};
 pub use management::{IndicatorName, SecureBoot};

@@ -46,6 +46,9 @@ pub(crate) use contain::contain;
 pub(crate) use execute::{call_step, execute_from_start, prepared, step_timeout};
 pub(crate) use resume::{call_back, unhold};
 
+/// Whether the steps of a deployment were checked against those of the agent, in `driver_internal_info`.
+pub(crate) const STEPS_VALIDATED: &str = "steps_validated";
+
 /// An operation that is a list of steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Flow {
@@ -226,7 +229,7 @@ impl Flow {
     pub(crate) fn forget(self, node: &mut Node) {
         let keys = self.keys();
         remove(node, &[keys.steps, keys.requested, keys.index, keys.disable_ramdisk, keys.agent_steps]);
-        remove(node, &["steps_validated"]);
+        remove(node, &[STEPS_VALIDATED]);
         self.forget_flags(node);
         self.current_fields(node).clear();
     }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::node::{Fields, NodeId};
+use crate::port::mac_address;
 
 /// What the last inspection of a node found.
 ///
@@ -29,23 +31,22 @@ impl Inventory {
     pub fn new(node_id: NodeId, inventory: Fields, plugin_data: Fields) -> Self {
         Self { node_id, inventory, plugin_data, created_at: Timestamp::UNIX_EPOCH }
     }
+}
 
-    /// MAC addresses of the network cards, in lower case, each once, with whether the machine booted from it as
-    /// far as that is said. What is no MAC address is left out.
-    #[must_use]
-    pub fn network_cards(&self) -> Vec<NetworkCard> {
-        let listed = self.inventory.get("interfaces").and_then(serde_json::Value::as_array);
-        let mut cards: Vec<NetworkCard> = Vec::new();
-        for interface in listed.into_iter().flatten() {
-            let address = interface.get("mac_address").and_then(serde_json::Value::as_str);
-            let Some(address) = address.and_then(mac_address) else { continue };
-            if cards.iter().all(|card| card.address != address) {
-                let pxe_enabled = interface.get("pxe_enabled").and_then(serde_json::Value::as_bool);
-                cards.push(NetworkCard { address, pxe_enabled: pxe_enabled.unwrap_or(true) });
-            }
+/// The network cards that `inventory` lists, each once. What has no MAC address is left out.
+#[must_use]
+pub fn network_cards(inventory: &Fields) -> Vec<NetworkCard> {
+    let listed = inventory.get("interfaces").and_then(Value::as_array);
+    let mut cards: Vec<NetworkCard> = Vec::new();
+    for interface in listed.into_iter().flatten() {
+        let address = interface.get("mac_address").and_then(Value::as_str);
+        let Some(address) = address.and_then(mac_address) else { continue };
+        if cards.iter().all(|card| card.address != address) {
+            let pxe_enabled = interface.get("pxe_enabled").and_then(Value::as_bool);
+            cards.push(NetworkCard { address, pxe_enabled: pxe_enabled.unwrap_or(true) });
         }
-        cards
     }
+    cards
 }
 
 impl fmt::Debug for Inventory {
@@ -66,23 +67,15 @@ pub struct NetworkCard {
     pub pxe_enabled: bool,
 }
 
-/// `text` in lower case if it is six bytes in hexadecimal with colons.
-fn mac_address(text: &str) -> Option<String> {
-    let is_byte = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let valid = text.split(':').count() == 6 && text.split(':').all(is_byte);
-    valid.then(|| text.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     fn cards(interfaces: Value) -> Vec<(String, bool)> {
         let inventory = Fields::from_iter([("interfaces".to_owned(), interfaces)]);
-        let cards = Inventory::new(NodeId(1), inventory, Fields::new()).network_cards();
-        cards.into_iter().map(|card| (card.address, card.pxe_enabled)).collect()
+        network_cards(&inventory).into_iter().map(|card| (card.address, card.pxe_enabled)).collect()
     }
 
     #[test]

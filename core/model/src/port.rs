@@ -78,3 +78,11 @@ impl Port {
         }
     }
 }
+
+/// `text` in lower case if it is a MAC address: six bytes in hexadecimal with colons.
+#[must_use]
+pub fn mac_address(text: &str) -> Option<String> {
+    let is_byte = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let valid = text.split(':').count() == 6 && text.split(':').all(is_byte);
+    valid.then(|| text.to_ascii_lowercase())
+}

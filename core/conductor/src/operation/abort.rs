@@ -5,13 +5,14 @@
 use farrier_model::provision::{Event, ProvisionState as S, Verb};
 use farrier_model::step::{ReservedStep, Step};
 use farrier_sdk::error::Chain;
+use farrier_sdk::interface::deploy::DeployClient;
 use tracing::info;
 
 use crate::error::ConductorError;
 use crate::operation::{
     agent, clean, deploy, inspect, interface, kept_target, process, put_back, record_error, rescue, service,
 };
-use crate::steps::Flow;
+use crate::steps::{Flow, step_timeout};
 use crate::task::{ExclusiveTask, Job, JobFuture, ProcessEvent};
 
 /// What entries of the history about an operation that was given up are called.
@@ -128,7 +129,8 @@ fn by_request(task: &ExclusiveTask, flow: Flow) -> String {
 }
 
 async fn put_away(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
-    let deploy = task.deploy()?;
+    let limit = step_timeout(task);
+    let deploy = DeployClient(task.deploy()?.0.with_timeout(limit));
     match flow {
         Flow::Clean => deploy.tear_down_cleaning().await.map_err(deploy.0.failed("tear_down_cleaning")),
         Flow::Deploy => deploy.clean_up().await.map_err(deploy.0.failed("clean_up")),

@@ -17,7 +17,9 @@ use tracing::{error, info, warn};
 use super::limit::{self, Limit};
 use super::{agent, interface, process, record_error, spawn};
 use crate::error::ConductorError;
-use crate::steps::{Flow, automatic, contain, execute_from_start, known, refuse_disallowed, step_timeout};
+use crate::steps::{
+    Flow, STEPS_VALIDATED, automatic, contain, execute_from_start, known, refuse_disallowed, step_timeout,
+};
 use crate::task::{ExclusiveTask, JobError};
 
 /// What the history calls it.
@@ -197,7 +199,7 @@ pub(crate) async fn compose_again(task: &mut ExclusiveTask) -> Result<(), Conduc
     steps.extend(left);
     let node = task.node_mut();
     node.driver_internal_info.insert(Flow::Deploy.keys().steps.to_owned(), json!(steps));
-    node.driver_internal_info.insert("steps_validated".to_owned(), json!(true));
+    node.driver_internal_info.insert(STEPS_VALIDATED.to_owned(), json!(true));
     task.save().await
 }
 

@@ -8,12 +8,12 @@
 //!
 //! Source: Ironic's inspection.
 
-use farrier_model::inventory::Inventory;
+use farrier_model::inventory::{Inventory, network_cards};
 use farrier_model::node::Fields;
 use farrier_model::port::Port;
 use farrier_model::provision::Event;
 use farrier_sdk::error::{Chain, ErrorKind};
-use farrier_sdk::interface::inspect::Inspection;
+use farrier_sdk::interface::inspect::{InspectClient, Inspection};
 use farrier_sdk::step::StepOutcome;
 use farrier_store::StoreError;
 use tracing::{info, warn};
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::error::ConductorError;
 use crate::operation::{agent, process, record_error, spawn};
+use crate::steps::step_timeout;
 use crate::task::{ExclusiveTask, ProcessEvent};
 
 /// What entries of the history about an inspection are called.
@@ -46,7 +47,8 @@ async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     // An agent that still runs knows nothing of an inspection.
     agent::forget_token_and_url(task.node_mut());
     task.save().await?;
-    let inspect = task.inspect()?;
+    let limit = step_timeout(task);
+    let inspect = InspectClient(task.inspect()?.0.with_timeout(limit));
     let inspected = inspect.inspect_hardware().await.map_err(inspect.0.failed("inspect_hardware"));
     settle(task, inspected, None).await
 }
@@ -72,7 +74,8 @@ async fn go_on(
     inventory: Fields,
     plugin_data: Fields,
 ) -> Result<(), ConductorError> {
-    let inspect = task.inspect()?;
+    let limit = step_timeout(task);
+    let inspect = InspectClient(task.inspect()?.0.with_timeout(limit));
     let answer = inspect.continue_inspection(inventory.clone(), Some(plugin_data.clone())).await;
     let inspected = answer.map_err(inspect.0.failed("continue_inspection"));
     settle(task, inspected, Some(Inspection { inventory, plugin_data, ..Inspection::default() })).await
@@ -124,7 +127,7 @@ async fn create_ports(task: &mut ExclusiveTask, inventory: &Inventory) -> Result
         return Ok(());
     }
     let node = task.node().uuid;
-    for card in inventory.network_cards() {
+    for card in network_cards(&inventory.inventory) {
         let port = Port::new(Uuid::new_v4(), inventory.node_id, card.address);
         let port = Port { pxe_enabled: card.pxe_enabled, ..port };
         match task.shared().store.port_create(&port).await {

@@ -11,14 +11,17 @@ use farrier_model::node::{Fault, Node};
 use farrier_model::provision::Event;
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::power::PowerState;
+use farrier_sdk::interface::rescue::RescueClient;
 use farrier_sdk::secret::Secret;
 use farrier_sdk::step::StepOutcome;
 use serde_json::json;
 use tracing::warn;
 
+use crate::dispatch::DriverCaller;
 use crate::error::ConductorError;
 use crate::operation::{agent, power, process, put_back, record_error, spawn};
 
+use crate::steps::step_timeout;
 use crate::task::{ErrorHandler, ExclusiveTask, Job, ProcessEvent};
 pub use password::RescueHash;
 
@@ -95,7 +98,7 @@ fn put_back_password() -> ErrorHandler {
 
 /// Rescues; a failure ends on the node.
 async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let rescue = task.rescue()?;
+    let rescue = at_length(task)?;
     match rescue.rescue().await.map_err(rescue.0.failed("rescue")) {
         Ok(StepOutcome::Done) => process(task, Event::Done).await,
         Ok(StepOutcome::Wait { .. }) => process(task, Event::Wait).await,
@@ -145,8 +148,14 @@ pub(crate) async fn clean_up(task: &mut ExclusiveTask, message: String) -> Resul
 }
 
 async fn clean_up_driver(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let rescue = task.rescue()?;
+    let rescue = at_length(task)?;
     rescue.clean_up().await.map_err(rescue.0.failed("clean_up"))
+}
+
+/// The rescue interface, with the time that booting a machine takes.
+fn at_length(task: &mut ExclusiveTask) -> Result<RescueClient<DriverCaller>, ConductorError> {
+    let limit = step_timeout(task);
+    Ok(RescueClient(task.rescue()?.0.with_timeout(limit)))
 }
 
 async fn fail(task: &mut ExclusiveTask, message: String) -> Result<(), ConductorError> {
@@ -213,7 +222,7 @@ pub(crate) async fn start_unrescue(task: &mut ExclusiveTask) -> Result<(), Condu
 
 /// Goes back to the instance; a failure ends on the node.
 async fn run_unrescue(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let rescue = task.rescue()?;
+    let rescue = at_length(task)?;
     let answer = rescue.unrescue().await.map_err(rescue.0.failed("unrescue"));
     agent::forget_token_and_url(task.node_mut());
     match answer {

@@ -5,10 +5,12 @@
 use farrier_model::notification::Status;
 use farrier_model::notification::node::ConsoleAction;
 use farrier_sdk::error::Chain;
+use farrier_sdk::interface::deploy::DeployClient;
 use tracing::{info, warn};
 
 use crate::error::ConductorError;
 use crate::operation::{interface, record_error};
+use crate::steps::step_timeout;
 use crate::task::ExclusiveTask;
 
 /// What entries of the history about a takeover are called.
@@ -22,7 +24,8 @@ pub(crate) const EVENT_TYPE: &str = "takeover";
 /// the one the node names.
 pub(crate) async fn take_over(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     interface::switch_deploy(task).await?;
-    let deploy = task.deploy()?;
+    let limit = step_timeout(task);
+    let deploy = DeployClient(task.deploy()?.0.with_timeout(limit));
     deploy.prepare().await.map_err(deploy.0.failed("prepare"))?;
     deploy.take_over().await.map_err(deploy.0.failed("take_over"))?;
     if task.node().console_enabled {

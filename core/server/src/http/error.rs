@@ -152,6 +152,7 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::Conflict { .. } => Fault::new(ErrorName::Conflict, text),
         ConductorError::TraitNotFound { node, name } => Fault::node_trait_not_found(&node.to_string(), name),
         ConductorError::NodeNotFound { name } => Fault::node_not_found(&name.to_string()),
+        ConductorError::NoNodeForAgent => Fault::new(ErrorName::NotFound, capitalized(&text)),
         ConductorError::Released { .. } | ConductorError::IncorrectConfiguration { .. } => {
             Fault::new(ErrorName::InternalError, DEFECT)
         }
