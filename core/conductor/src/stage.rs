@@ -139,8 +139,10 @@ impl std::ops::Deref for Stage {
 }
 
 impl Stage {
-    /// With these options.
+    /// With these options, but for the patience with a busy node: a lock is free in the store a moment before it is
+    /// free for others of this conductor.
     pub(crate) async fn new(config: ConductorConfig) -> Self {
+        let config = ConductorConfig { node_locked_retry_interval: 0.05, ..config };
         let script = Script::default();
         let fixture = Fixture::with_drivers(config, drivers(), vec![script.plugin()]).await;
         Self { fixture, script }

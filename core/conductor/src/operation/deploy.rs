@@ -314,3 +314,6 @@ pub(super) async fn clean_up(task: &mut ExclusiveTask) -> Result<(), ConductorEr
     let deploy = DeployClient(deploy.0.with_timeout(limit));
     deploy.clean_up().await.map_err(deploy.0.failed("clean_up"))
 }
+
+#[cfg(test)]
+mod tests;

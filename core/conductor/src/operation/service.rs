@@ -203,3 +203,6 @@ pub(crate) async fn fail(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

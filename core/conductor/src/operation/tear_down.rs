@@ -142,3 +142,6 @@ async fn detach_networks(task: &mut ExclusiveTask) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,6 @@ async fn refuse(task: &mut ExclusiveTask, problems: Vec<String>) -> Result<(), C
     task.node_mut().last_error = Some(problems.join("; "));
     process(task, Event::Fail).await
 }
+
+#[cfg(test)]
+mod tests;

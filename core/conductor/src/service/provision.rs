@@ -222,3 +222,6 @@ async fn start(task: &mut ExclusiveTask, request: ProvisionRequest) -> Result<()
         Verb::Unhold => steps::unhold(task).await,
     }
 }
+
+#[cfg(test)]
+mod tests;
