@@ -6,8 +6,11 @@
 //! [`Message`]: ipmi_rs::connection::Message
 
 pub mod completion;
+pub mod raw;
+pub mod sensor;
 pub mod session;
 
+use completion::CompletionCode;
 use ipmi_rs::app::GetDeviceId;
 use ipmi_rs::connection::IpmiCommand;
 
@@ -15,6 +18,9 @@ use ipmi_rs::connection::IpmiCommand;
 pub trait Command: IpmiCommand {
     /// Name in the specification, for messages.
     const NAME: &'static str;
+
+    /// Completion codes that are not retried although they usually are: the caller knows better.
+    const HANDLED: &'static [CompletionCode] = &[];
 
     /// What to do on silence; the careful choice unless the command says otherwise.
     fn repeat(&self) -> Repeat {

@@ -6,6 +6,7 @@ use crate::management::IpmiManagement;
 use crate::options::IpmiOptions;
 use crate::power::IpmiPower;
 use crate::shared::Shared;
+use crate::vendor::IpmiVendor;
 
 export_plugin! {
     name: "ipmi",
@@ -15,6 +16,7 @@ export_plugin! {
     interfaces: [
         IpmiPower = IpmiPower::new,
         IpmiManagement = IpmiManagement::new,
+        IpmiVendor = IpmiVendor::new,
     ],
     hardware: {
         "ipmi" => {
@@ -47,10 +49,10 @@ mod tests {
     }
 
     #[test]
-    fn power_and_management_answer_to_both_names() {
+    fn every_implementation_answers_to_both_names() {
         let descriptor = descriptor();
 
-        for kind in [InterfaceType::Power, InterfaceType::Management] {
+        for kind in [InterfaceType::Power, InterfaceType::Management, InterfaceType::Vendor] {
             let implementation = descriptor.interface(kind, "ipmitool").unwrap();
             assert_eq!(implementation.aliases, ["ipmi"], "{kind}");
         }
@@ -61,6 +63,25 @@ mod tests {
         let lists = &descriptor().hardware_types["ipmi"];
 
         assert!(InterfaceType::ALL.iter().all(|kind| !lists[kind].is_empty()));
+    }
+
+    #[test]
+    fn vendor_methods_and_steps_are_those_of_the_reference() {
+        let descriptor = descriptor();
+        let vendor = descriptor.interface(InterfaceType::Vendor, "ipmitool").unwrap();
+
+        let methods: Vec<_> = vendor.vendor_methods.iter().map(|method| method.name.as_str()).collect();
+        let [step] = vendor.steps.as_slice() else { panic!("{:?}", vendor.steps) };
+
+        assert_eq!(methods, ["send_raw", "bmc_reset"]);
+        assert!(
+            vendor.vendor_methods.iter().all(|method| method.require_exclusive_lock && method.asynchronous)
+        );
+        assert_eq!(
+            (step.step.as_str(), step.priority, step.abortable, step.requires_ramdisk),
+            ("send_raw", 0, false, false)
+        );
+        assert_eq!(step.kinds.len(), 3);
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`hardware`] | the hardware type `ipmi` and the plugin |
 //! | [`driver_info`], [`options`] | what operators set: per node, and for all |
-//! | [`power`], [`management`], `boot_device` | the interfaces |
+//! | [`power`], [`management`], [`vendor`], `boot_device` | the interfaces |
 //! | `shared` | sessions and options, shared by the interfaces |
+//! | [`sensors`] | what a machine measures of itself |
 //! | `quirks`, `manufacturer` | what differs between machines |
 //! | [`command`], [`chassis`] | IPMI commands, on the command traits of `ipmi-rs` |
 //! | [`transport`] | RMCP+ over UDP: sessions kept, lost datagrams repeated |
@@ -28,9 +29,11 @@ pub mod options;
 pub mod packet;
 pub mod power;
 mod quirks;
+pub mod sensors;
 pub mod session;
 pub mod shared;
 pub mod target;
 pub mod transport;
+pub mod vendor;
 
 pub use hardware::farrier_plugin;

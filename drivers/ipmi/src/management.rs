@@ -1,4 +1,4 @@
-//! Boot device and identity.
+//! Boot device, sensors, indicator and identity.
 
 use farrier_sdk::prelude::*;
 use ipmi_rs::app::GetDeviceId;
@@ -7,6 +7,7 @@ use crate::boot_device;
 use crate::chassis::ChassisControl;
 use crate::driver_info::{self, IpmiInfo};
 use crate::manufacturer;
+use crate::sensors;
 use crate::shared::Shared;
 
 /// Management through the BMC.
@@ -52,8 +53,8 @@ impl ManagementInterface for IpmiManagement {
         boot_device::get(&self.shared.bmc(task).await?, task).await
     }
 
-    async fn get_sensors_data(&self, _task: &DriverTask<IpmiInfo>) -> Result<Map<String, Value>> {
-        Err(DriverError::unsupported("sensors cannot be read through `ipmitool` yet"))
+    async fn get_sensors_data(&self, task: &DriverTask<IpmiInfo>) -> Result<Map<String, Value>> {
+        sensors::read(&self.shared.repositories, &self.shared.bmc(task).await?).await
     }
 
     async fn inject_nmi(&self, task: &DriverTask<IpmiInfo>) -> Result<()> {

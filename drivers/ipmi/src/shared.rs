@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::command::Command;
 use crate::driver_info::{self, IpmiInfo};
 use crate::options::{IpmiOptions, duration};
+use crate::sensors::Repositories;
 use crate::target::Target;
 use crate::transport::Transport;
 use crate::transport::error::TransportError;
@@ -30,6 +31,8 @@ pub struct Shared {
     /// The table `[ipmi]`.
     pub options: IpmiOptions,
     transport: Transport,
+    /// The sensors of the BMCs.
+    pub(crate) repositories: Repositories,
     /// Nodes, and what of them was logged.
     reported: Mutex<HashSet<(String, String)>>,
     /// How many datagrams were ignored, as last told to the host.
@@ -49,7 +52,13 @@ impl Shared {
             info!(options = ignored.join(", "), "options of a tool that is not used are ignored");
         }
         let transport = Transport::new(options.transport());
-        Ok(Self { options, transport, reported: Mutex::default(), discards_told: AtomicU64::new(0) })
+        Ok(Self {
+            options,
+            transport,
+            repositories: Repositories::default(),
+            reported: Mutex::default(),
+            discards_told: AtomicU64::new(0),
+        })
     }
 
     /// Closes all sessions, waiting at most `patience`, and never longer than two seconds.
@@ -157,6 +166,11 @@ impl Bmc<'_> {
     fn deadline(&self, end: Instant) -> Instant {
         let limit = (Instant::now() + self.limit).min(end);
         self.task_end.map_or(limit, |task_end| task_end.min(limit))
+    }
+
+    /// The BMC, the credentials for it and the way.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Address and port, for messages.

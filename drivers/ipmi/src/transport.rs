@@ -150,6 +150,7 @@ impl Transport {
             repeat,
             unit,
             resets_bmc,
+            handled: C::HANDLED,
             background,
             started,
             deadline,

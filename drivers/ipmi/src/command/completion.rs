@@ -19,8 +19,12 @@ impl CompletionCode {
     pub const TIMEOUT: Self = Self(0xC3);
     /// The BMC has no room.
     pub const OUT_OF_SPACE: Self = Self(0xC4);
+    /// The reservation of the repository was lost.
+    pub const RESERVATION_LOST: Self = Self(0xC5);
     /// The request has a length the BMC does not expect.
     pub const INVALID_LENGTH: Self = Self(0xC7);
+    /// The sensor, record or data is not there.
+    pub const NOT_PRESENT: Self = Self(0xCB);
     /// A field of the request has a value the BMC does not take.
     pub const INVALID_FIELD: Self = Self(0xCC);
     /// The BMC takes the request for a repeated one.

@@ -75,6 +75,8 @@ pub(super) struct Job {
     pub(super) unit: u8,
     /// Whether the BMC resets itself.
     pub(super) resets_bmc: bool,
+    /// Completion codes that are not retried.
+    pub(super) handled: &'static [CompletionCode],
     /// Whether nobody waits for it: credentials that were just refused are not tried again then.
     pub(super) background: bool,
     pub(super) started: Instant,
@@ -307,7 +309,7 @@ impl Link {
                 }
                 Ok(None)
             }
-            code if self.is_retryable(code, job.repeat) && work.has_time_for(retries.busy_pause()) => {
+            code if self.is_retryable(code, job) && work.has_time_for(retries.busy_pause()) => {
                 warn!(bmc = %self.endpoint, command = job.command, code = %code, "the BMC is busy");
                 work.pause(retries.busy_pause()).await;
                 retries.busy += 1;
@@ -317,9 +319,12 @@ impl Link {
         }
     }
 
-    fn is_retryable(&self, code: CompletionCode, repeat: Repeat) -> bool {
+    fn is_retryable(&self, code: CompletionCode, job: &Job) -> bool {
+        if job.handled.contains(&code) {
+            return false;
+        }
         // A command the BMC gave up on may have been carried out in part.
-        if code == CompletionCode::TIMEOUT && !repeat.outlives_session() {
+        if code == CompletionCode::TIMEOUT && !job.repeat.outlives_session() {
             return false;
         }
         CompletionCode::RETRYABLE.contains(&code) || self.pool.options.retryable.contains(&code)

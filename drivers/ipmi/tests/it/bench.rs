@@ -8,6 +8,7 @@ use farrier_ipmi::management::IpmiManagement;
 use farrier_ipmi::options::IpmiOptions;
 use farrier_ipmi::power::IpmiPower;
 use farrier_ipmi::shared::Shared;
+use farrier_ipmi::vendor::IpmiVendor;
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::json;
 use farrier_sdk::testing;
@@ -18,6 +19,7 @@ pub(crate) type Task = DriverTask<IpmiInfo>;
 pub(crate) struct Bench {
     pub(crate) power: IpmiPower,
     pub(crate) management: IpmiManagement,
+    pub(crate) vendor: IpmiVendor,
 }
 
 impl Bench {
@@ -34,7 +36,11 @@ impl Bench {
         merge(&mut table, more);
         let options = IpmiOptions::from_map(table.as_object().unwrap()).unwrap();
         let shared = Arc::new(Shared::start(options).unwrap());
-        Self { power: IpmiPower::new(&shared), management: IpmiManagement::new(&shared) }
+        Self {
+            power: IpmiPower::new(&shared),
+            management: IpmiManagement::new(&shared),
+            vendor: IpmiVendor::new(&shared),
+        }
     }
 }
 

@@ -9,8 +9,10 @@ mod ipmitool;
 mod network;
 mod power;
 mod quirks;
+mod sensors;
 mod sessions;
 mod simulator;
+mod vendor;
 mod versions;
 
 use std::net::SocketAddr;
