@@ -89,6 +89,27 @@ impl<T: Told, F: Future<Output = Result<T, ConductorError>>> Tell<T, F> {
         }
     }
 
+    /// Does it, and tells of its end with what `stored` reads afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`.
+    pub(super) fn then<R, E>(
+        self,
+        work: impl Future<Output = Result<R, E>>,
+        stored: impl Future<Output = Result<T, ConductorError>>,
+    ) -> impl Future<Output = Result<R, E>> {
+        let (work, stored) = (Box::pin(work), Box::pin(stored));
+        async {
+            let mut begun = self.begin().await;
+            let answer = work.await?;
+            begun.outcome = Status::End;
+            let stored = if begun.asked.is_some() { stored.await.ok() } else { None };
+            begun.end(stored.as_ref());
+            Ok(answer)
+        }
+    }
+
     async fn begin(self) -> Begun<T> {
         let Self { notifier, publish, asked } = self;
         // Whoever wants anything wants errors.
@@ -96,7 +117,7 @@ impl<T: Told, F: Future<Output = Result<T, ConductorError>>> Tell<T, F> {
         if let Some(asked) = &asked {
             publish(&notifier, asked, Status::Start);
         }
-        Begun { notifier, publish, asked }
+        Begun { notifier, publish, asked, outcome: Status::Error }
     }
 }
 
@@ -113,6 +134,8 @@ struct Begun<T> {
     notifier: Notifier,
     publish: fn(&Notifier, &T, Status),
     asked: Option<Box<T>>,
+    /// What is told when this is dropped.
+    outcome: Status,
 }
 
 impl<T> Begun<T> {
@@ -126,7 +149,7 @@ impl<T> Begun<T> {
 impl<T> Drop for Begun<T> {
     fn drop(&mut self) {
         if let Some(asked) = &self.asked {
-            (self.publish)(&self.notifier, asked, Status::Error);
+            (self.publish)(&self.notifier, asked, self.outcome);
         }
     }
 }

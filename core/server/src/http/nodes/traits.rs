@@ -12,6 +12,7 @@ use farrier_conductor::service::TraitChange;
 
 use super::super::call::{Body, Call, Ident};
 use super::super::error::HttpError;
+use super::super::tell::Tell;
 use super::super::{ApiState, Shared, answer};
 
 /// The routes of traits.
@@ -72,6 +73,8 @@ async fn change(
 ) -> Result<Response, HttpError> {
     call.allow_no_arguments()?;
     let name = call.node(ident)?;
-    state.conductor.change_traits(call.context, &name, change).await?;
+    let work = state.conductor.change_traits(call.context, &name, change);
+    let node = || state.conductor.node(&name);
+    Tell::update(state, node()).then(work, node()).await?;
     Ok(answer::no_content())
 }

@@ -98,6 +98,22 @@ async fn maintenance_has_an_action_and_a_payload_of_its_own() {
 }
 
 #[tokio::test]
+async fn traits_are_told_as_an_update_of_their_node() {
+    let (api, mut heard) = listening().await;
+    api.enroll(json!({})).await;
+    told(&mut heard);
+
+    api.put("/v1/nodes/node-1/traits", json!({"traits": ["CUSTOM_A"]})).await;
+    api.delete("/v1/nodes/node-1/traits/CUSTOM_B").await;
+
+    let told = told(&mut heard);
+    let expected = ["node.update.start", "node.update.end", "node.update.start", "node.update.error"];
+    assert_eq!(kinds(&told), expected);
+    let traits: Vec<_> = told.iter().map(|told| told.payload["traits"].clone()).collect();
+    assert_eq!(traits, [json!([]), json!(["CUSTOM_A"]), json!(["CUSTOM_A"]), json!(["CUSTOM_A"])]);
+}
+
+#[tokio::test]
 async fn a_removed_node_is_told_as_it_was() {
     let (api, mut heard) = listening().await;
     api.enroll(json!({})).await;
