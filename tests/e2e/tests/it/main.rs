@@ -12,6 +12,8 @@ mod client;
 mod daemon;
 mod harness;
 mod locks;
+mod logs;
+mod notifications;
 mod plugins;
 mod power;
 mod rows;
