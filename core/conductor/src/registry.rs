@@ -13,7 +13,7 @@ use farrier_host::{Interface, Plugin};
 use farrier_model::node::Node;
 use farrier_sdk::descriptor::PropertyDescriptor;
 use farrier_sdk::interface::InterfaceType;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::config::DriverConfig;
 
@@ -242,6 +242,7 @@ impl Registry {
                 instance_override(node, kind).or_else(|| node.interfaces.get(kind)).unwrap_or_default();
             slots.insert(kind, Arc::clone(self.interface(&node.driver, kind, name)?));
         }
+        debug!(node = %node.uuid, hardware_type = node.driver, "driver is assembled");
         Ok(Driver { hardware_type: node.driver.clone(), slots })
     }
 

@@ -29,6 +29,21 @@ const RELEASE_PAUSE_MAX: Duration = Duration::from_secs(5);
 ///
 /// End it with [`finish`](Self::finish). A task that is dropped instead gives the lock back in the background
 /// and starts no job.
+///
+/// ```
+/// # use farrier_conductor::{error::ConductorError, task::{ExclusiveTask, ProcessEvent, SharedTask}};
+/// # use farrier_model::provision::Event;
+/// async fn manage(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+///     task.node_mut().description = Some("under control".to_owned());
+///     task.process_event(Event::Manage, ProcessEvent::default()).await
+/// }
+///
+/// async fn look(task: SharedTask) -> Result<(), ConductorError> {
+///     let mut task = task.upgrade(|_| ()).await.map_err(|(_, error)| error)?;
+///     manage(&mut task).await?;
+///     task.finish().await
+/// }
+/// ```
 pub struct ExclusiveTask {
     /// Taken when the task turns into something else.
     core: Option<Box<Core>>,

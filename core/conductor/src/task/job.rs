@@ -9,6 +9,7 @@ use std::pin::Pin;
 use farrier_sdk::error::Chain;
 use futures_util::FutureExt;
 use tracing::{error, warn};
+use uuid::Uuid;
 
 use super::ExclusiveTask;
 use crate::error::ConductorError;
@@ -62,6 +63,7 @@ pub enum JobError {
 /// Runs `job` with `task`; records its failure and gives the lock back.
 pub(super) async fn run_job(mut task: ExclusiveTask, job: Job) {
     let name = job.name;
+    let unfinished = Unfinished { node: task.node().uuid, job: name, ended: false };
     let ended = AssertUnwindSafe(async { (job.run)(&mut task).await }).catch_unwind().await;
     let result = ended.unwrap_or_else(|payload| Err(JobError::Panicked(panic_text(&*payload))));
     if let Err(failure) = &result {
@@ -69,6 +71,29 @@ pub(super) async fn run_job(mut task: ExclusiveTask, job: Job) {
     }
     if let Err(error) = task.release().await {
         error!(node = %task.node().uuid, job = name, %error, "lock could not be released");
+    }
+    unfinished.end();
+}
+
+/// A job that has not come to its end. If it never does, because the process is going down, nothing is written: what
+/// it was doing is found by the next start.
+struct Unfinished {
+    node: Uuid,
+    job: &'static str,
+    ended: bool,
+}
+
+impl Unfinished {
+    fn end(mut self) {
+        self.ended = true;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.ended {
+            warn!(node = %self.node, job = self.job, "a job was cut off");
+        }
     }
 }
 

@@ -11,6 +11,31 @@ use crate::error::ConductorError;
 use crate::registry::Driver;
 
 /// A look at one node: takes no lock, changes nothing.
+///
+/// What changes a node is not there:
+///
+/// ```compile_fail,E0599
+/// # use farrier_conductor::{error::ConductorError, task::SharedTask};
+/// async fn rename(task: &mut SharedTask) -> Result<(), ConductorError> {
+///     task.node_mut().name = Some("n1".to_owned());
+///     task.save().await
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// # use farrier_conductor::{error::ConductorError, task::{ExclusiveTask, ProcessEvent, SharedTask}};
+/// # use farrier_model::provision::Event;
+/// async fn manage(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+///     task.process_event(Event::Manage, ProcessEvent::default()).await
+/// }
+///
+/// async fn look(task: &mut SharedTask) -> Result<(), ConductorError> {
+///     manage(task).await
+/// }
+/// ```
+///
+/// [`upgrade`](Self::upgrade) makes a task of it that can. What a driver wants to change when it is asked through a
+/// shared task is refused at run time.
 #[derive(Debug)]
 pub struct SharedTask {
     core: Box<Core>,

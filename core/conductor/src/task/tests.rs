@@ -1,9 +1,15 @@
+mod background;
+mod calls;
+mod event;
+mod guard;
+mod locking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use farrier_host::Plugin;
 use farrier_model::node::Node;
-use farrier_model::provision::{Event, ProvisionState};
+
 use farrier_sdk::interface::power::PowerState;
 use farrier_store::{StoreConfig, StoreError};
 use serde_json::Map;
@@ -13,6 +19,11 @@ use super::*;
 use crate::config::DriverConfig;
 use crate::service::Conductor;
 use crate::workers::Permit;
+
+pub(crate) use calls::Calls;
+
+/// How long anything may take that is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A conductor on an empty database with the fake driver.
 pub(crate) struct Fixture {
@@ -103,7 +114,7 @@ impl Fixture {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("the node gets there")
+        tokio::time::timeout(PATIENCE, wait).await.expect("the node gets there")
     }
 }
 
@@ -195,210 +206,6 @@ async fn a_cancelled_acquire_leaves_no_lock() {
 }
 
 #[tokio::test]
-async fn a_missing_driver_gives_the_lock_back() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.store.node_create(&Node::new(Uuid::new_v4(), "acme")).await.unwrap();
-
-    let refused = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await;
-
-    assert!(
-        matches!(
-            refused,
-            Err(ConductorError::Registry(crate::registry::RegistryError::DriverNotFound { .. }))
-        ),
-        "{refused:?}"
-    );
-    assert_eq!(fixture.stored(&node).await.reservation, None);
-}
-
-#[tokio::test]
-async fn a_job_has_the_lock_until_it_ends() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let (go, wait) = tokio::sync::oneshot::channel::<()>();
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.spawn_after(Job::new("wait", move |_| {
-        Box::pin(async move {
-            wait.await.unwrap();
-            Ok(())
-        })
-    }));
-
-    task.finish().await.unwrap();
-
-    assert!(fixture.stored(&node).await.is_reserved());
-    go.send(()).unwrap();
-    assert_eq!(fixture.unlocked(&node).await.last_error, None);
-}
-
-#[tokio::test]
-async fn a_failed_job_leaves_its_error_and_no_lock() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.spawn_after(Job::new("fiasco_job", |_| {
-        Box::pin(async { Err(ConductorError::invalid_parameter("fiasco").into()) })
-    }));
-
-    task.finish().await.unwrap();
-
-    let error = fixture.unlocked(&node).await.last_error.unwrap();
-    assert_eq!(error, "Async execution of fiasco_job failed with error: fiasco");
-}
-
-#[tokio::test]
-async fn a_job_s_own_last_error_is_kept() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.spawn_after(Job::new("job", |task| {
-        Box::pin(async move {
-            task.node_mut().last_error = Some("oops".to_owned());
-            task.save().await?;
-            Err(ConductorError::invalid_parameter("fiasco").into())
-        })
-    }));
-
-    task.finish().await.unwrap();
-
-    assert_eq!(fixture.unlocked(&node).await.last_error.as_deref(), Some("oops"));
-}
-
-#[tokio::test]
-async fn a_panicking_job_leaves_its_error_and_no_lock() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.spawn_after(Job::new("job", |_| Box::pin(async { panic!("out of luck") })));
-
-    task.finish().await.unwrap();
-
-    let error = fixture.unlocked(&node).await.last_error.unwrap();
-    assert!(error.contains("out of luck"), "{error}");
-}
-
-#[tokio::test]
-async fn an_abandoned_task_starts_no_job() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let (started, watch) = tokio::sync::oneshot::channel::<()>();
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.spawn_after(Job::new("job", move |_| {
-        Box::pin(async move {
-            started.send(()).unwrap();
-            Ok(())
-        })
-    }));
-
-    task.abandon().await;
-
-    assert_eq!(fixture.stored(&node).await.reservation, None);
-    assert!(watch.await.is_err(), "the job was dropped unstarted");
-}
-
-#[tokio::test]
-async fn without_a_worker_the_hook_puts_the_node_back() {
-    let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
-    let fixture = Fixture::new(config).await;
-    let node = fixture.node().await;
-    let busy = fixture.all_workers(3).await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    let mut notifications = fixture.tasks().shared().notifier.subscribe();
-    let options = ProcessEvent {
-        job: Some(Job::new("verify", |_| Box::pin(async { Ok(()) }))),
-        error_handler: Some(Box::new(|error, task, state, target| {
-            Box::pin(async move {
-                let node = task.node_mut();
-                node.provision_state = state;
-                node.target_provision_state = target;
-                node.last_error = Some(error.to_string());
-                task.save().await
-            })
-        })),
-        ..ProcessEvent::default()
-    };
-    task.process_event(Event::Manage, options).await.unwrap();
-    assert_eq!(fixture.stored(&node).await.provision_state, ProvisionState::Verifying);
-
-    let refused = task.finish().await;
-
-    assert!(matches!(refused, Err(ConductorError::NoFreeConductorWorker { size: 3 })), "{refused:?}");
-    let stored = fixture.stored(&node).await;
-    assert_eq!((stored.provision_state, stored.target_provision_state), (ProvisionState::Enroll, None));
-    assert_eq!(stored.reservation, None);
-    assert!(stored.last_error.unwrap().contains("busy"));
-    assert!(notifications.try_recv().is_err(), "a change that was put back is not told");
-    drop(busy);
-}
-
-#[tokio::test]
-async fn an_event_without_a_row_changes_nothing() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-
-    let refused = task.process_event(Event::Deploy, ProcessEvent::default()).await;
-
-    assert!(matches!(refused, Err(ConductorError::InvalidState(_))), "{refused:?}");
-    assert_eq!(task.node().provision_state, ProvisionState::Enroll);
-    assert_eq!(fixture.stored(&node).await.provision_state, ProvisionState::Enroll);
-}
-
-#[tokio::test]
-async fn the_start_is_told_before_the_job_can_tell_anything() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut notifications = fixture.tasks().shared().notifier.subscribe();
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    let job = Job::new("verify", |task| {
-        Box::pin(async move { Ok(task.process_event(Event::Done, ProcessEvent::default()).await?) })
-    });
-    task.process_event(Event::Manage, ProcessEvent { job: Some(job), ..ProcessEvent::default() })
-        .await
-        .unwrap();
-
-    task.finish().await.unwrap();
-
-    let (start, end) = (notifications.recv().await.unwrap(), notifications.recv().await.unwrap());
-    assert_eq!(start.event_type, "baremetal.node.provision_set.start");
-    assert_eq!(start.payload["provision_state"], "verifying");
-    assert_eq!(end.event_type, "baremetal.node.provision_set.end");
-    let stored = fixture.unlocked(&node).await;
-    assert_eq!((stored.provision_state, stored.target_provision_state), (ProvisionState::Manageable, None));
-}
-
-#[tokio::test]
-async fn an_upgrade_sees_what_others_changed_meanwhile() {
-    let fixture = Fixture::new(quick()).await;
-    let mut node = Node::new(Uuid::new_v4(), "fake-hardware");
-    node.provision_state = ProvisionState::Available;
-    let node = fixture.enrol(node).await;
-    let looking = fixture.tasks().acquire_shared(&node, Acquire::new("ham")).await.unwrap();
-    let mut other = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    other.process_event(Event::Manage, ProcessEvent::default()).await.unwrap();
-    other.finish().await.unwrap();
-
-    let mut task = looking.upgrade(|acquire| acquire.purpose = "spam".to_owned()).await.unwrap();
-
-    assert_eq!(task.purpose(), "spam");
-    task.process_event(Event::Provide, ProcessEvent::default()).await.unwrap();
-    assert_eq!(task.node().provision_state, ProvisionState::Cleaning);
-}
-
-#[tokio::test]
-async fn a_failed_upgrade_hands_the_task_back() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let looking = fixture.tasks().acquire_shared(&node, Acquire::default()).await.unwrap();
-    let _held = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-
-    let (mut looking, error) = looking.upgrade(|acquire| acquire.retry = Retry::Never).await.unwrap_err();
-
-    assert!(error.is_node_locked());
-    assert_eq!(looking.ports().await.unwrap(), []);
-}
-
-#[tokio::test]
 async fn a_downgrade_frees_the_node_and_forgets_unsaved_changes() {
     let fixture = Fixture::new(quick()).await;
     let node = fixture.node().await;
@@ -462,22 +269,6 @@ async fn a_start_clears_what_an_earlier_run_left() {
 }
 
 #[tokio::test]
-async fn a_panicking_power_job_leaves_nothing_on_its_way() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.node_mut().target_power_state = Some(PowerState::On);
-    task.save().await.unwrap();
-    task.spawn_after(Job::new("node_power_action", |_| panic!("before its first step")));
-
-    task.finish().await.unwrap();
-
-    let stored = fixture.unlocked(&node).await;
-    assert_eq!(stored.target_power_state, None);
-    assert!(stored.last_error.unwrap().contains("before its first step"));
-}
-
-#[tokio::test]
 async fn a_driver_sees_no_secret_at_any_depth() {
     let fixture = Fixture::new(quick()).await;
     let mut node = Node::new(Uuid::new_v4(), "fake-hardware");
@@ -497,18 +288,4 @@ async fn a_driver_sees_no_secret_at_any_depth() {
     assert!(!snapshot.contains("canary"), "{snapshot}");
     assert!(snapshot.contains("\"port\":1"), "{snapshot}");
     assert_eq!(task.ports().await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn no_job_starts_once_the_conductor_stops() {
-    let fixture = Fixture::new(quick()).await;
-    let node = fixture.node().await;
-    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
-    task.spawn_after(Job::new("late", |_| Box::pin(async { Ok(()) })));
-    fixture.tasks().shared().workers.stop(Duration::ZERO).await;
-
-    let refused = task.finish().await;
-
-    assert!(matches!(refused, Err(ConductorError::NoFreeConductorWorker { .. })), "{refused:?}");
-    assert_eq!(fixture.stored(&node).await.reservation, None);
 }
