@@ -13,6 +13,7 @@ pub(crate) mod clean;
 pub(crate) mod deploy;
 pub(crate) mod facts;
 pub(crate) mod heartbeat;
+pub(crate) mod image;
 pub(crate) mod inspect;
 pub(crate) mod interface;
 pub(crate) mod limit;

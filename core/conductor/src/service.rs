@@ -38,7 +38,7 @@ pub use console::ConsoleMode;
 pub use driver::{DriverEntry, DriverInterfaces};
 pub use management::{IndicatorName, SecureBoot};
 pub use node::{NodeUpdate, ResetInterfaces};
-pub use provision::ProvisionRequest;
+pub use provision::{ProvisionRequest, check_provision};
 pub use traits::TraitChange;
 pub use vendor::{VendorAnswer, VendorCall};
 

@@ -10,14 +10,11 @@ use serde_json::Value;
 use tracing::warn;
 
 use crate::error::ConductorError;
-use crate::operation::{interface, process, record_error, spawn, takeover};
+use crate::operation::{image, interface, process, record_error, spawn, takeover};
 use crate::task::ExclusiveTask;
 
 /// What entries of the history about an adoption are called.
 const EVENT_TYPE: &str = "adoption";
-
-/// Whether the image of the instance is a whole disk, in `driver_internal_info`.
-const WHOLE_DISK: &str = "is_whole_disk_image";
 
 /// The deploy interface whose instances boot from memory.
 const RAMDISK: &str = "ramdisk";
@@ -40,10 +37,8 @@ async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
 }
 
 async fn adopt(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    if let Some(whole_disk) = is_whole_disk_image(&task.node().instance_info) {
-        task.node_mut().driver_internal_info.insert(WHOLE_DISK.to_owned(), whole_disk.into());
-        task.save().await?;
-    }
+    image::note_type(task.node_mut());
+    task.save().await?;
     if !boots_from_disk(task.node()) {
         let boot = task.boot()?;
         boot.validate().await.map_err(boot.0.failed("validate"))?;
@@ -59,16 +54,6 @@ async fn fail(task: &mut ExclusiveTask, error: &ConductorError) -> Result<(), Co
     task.node_mut().power_state = None;
     record_error(task, message, EVENT_TYPE).await;
     process(task, Event::Fail).await
-}
-
-/// Whether the image is a whole disk; none if the node names no image.
-fn is_whole_disk_image(instance_info: &Fields) -> Option<bool> {
-    let text = |key| instance_info.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text("image_source")?;
-    Some(match text("image_type") {
-        Some(kind) => kind == "whole-disk",
-        None => text("kernel").is_none() || text("ramdisk").is_none(),
-    })
 }
 
 /// Whether the instance boots from its own disk, without help over the network.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::limit::{self, Limit};
-use super::{agent, interface, process, record_error, spawn};
+use super::{agent, image, interface, process, record_error, spawn};
 use crate::error::ConductorError;
 use crate::steps::{
     Flow, STEPS_VALIDATED, automatic, contain, execute_from_start, known, refuse_disallowed, step_timeout,
@@ -140,6 +140,7 @@ async fn deploy(
 ) -> Result<(), ConductorError> {
     let node = task.node_mut();
     wipe(node);
+    image::note_type(node);
     if let Some(configdrive) = configdrive {
         node.instance_info.insert("configdrive".to_owned(), configdrive);
     }

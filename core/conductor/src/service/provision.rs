@@ -78,12 +78,8 @@ impl Conductor {
         request: ProvisionRequest,
     ) -> Result<(), ConductorError> {
         let node = self.node(name).await?;
+        check_provision(&node, request.verb)?;
         check_request(&request)?;
-        check_state(&node, request.verb).map_err(|error| match &node.reservation {
-            Some(holder) => StoreError::NodeLocked { node: node.uuid, holder: holder.clone() }.into(),
-            None => error,
-        })?;
-        check_maintenance(&node, request.verb)?;
         let mut task = self.exclusive(context, &node, purpose(request.verb)).await?;
         let started = Box::pin(start(&mut task, request)).await;
         end(task, started).await
@@ -116,6 +112,24 @@ impl Conductor {
         let started = steps::call_back(&mut task, flow).await;
         end(task, started).await
     }
+}
+
+/// Whether a node allows a verb as far as can be seen without its lock; [`Conductor::provision`] looks again.
+///
+/// # Errors
+///
+/// - [`ConductorError::NodeInMaintenance`].
+/// - [`ConductorError::InvalidStateRequested`]: the verb leads nowhere from where the node is; `NodeLocked` when
+///   somebody works on it, who may take it elsewhere.
+pub fn check_provision(node: &Node, verb: Verb) -> Result<(), ConductorError> {
+    if matches!(verb, Verb::Active | Verb::Rebuild) {
+        check_maintenance(node, verb)?;
+    }
+    check_state(node, verb).map_err(|error| match &node.reservation {
+        Some(holder) => StoreError::NodeLocked { node: node.uuid, holder: holder.clone() }.into(),
+        None => error,
+    })?;
+    check_maintenance(node, verb)
 }
 
 /// What a node is locked for.
@@ -208,7 +222,10 @@ async fn start(task: &mut ExclusiveTask, request: ProvisionRequest) -> Result<()
     let steps = steps.unwrap_or_default();
     match verb {
         Verb::Manage if task.node().provision_state == ProvisionState::Enroll => verify::start(task).await,
-        Verb::Manage => operation::process(task, verb.event()).await,
+        Verb::Manage => {
+            task.node_mut().last_error = None;
+            operation::process(task, verb.event()).await
+        }
         Verb::Provide => clean::start_automated(task).await,
         Verb::Clean => clean::start_manual(task, steps, disable_ramdisk).await,
         Verb::Inspect => inspect::start(task).await,

@@ -37,7 +37,7 @@ async fn an_adopted_node_is_active_and_ours() {
     assert_eq!((adopted.provision_state, adopted.target_provision_state), (S::Active, None));
     assert_eq!(adopted.last_error, None);
     assert_eq!(adopted.power_state, Some(PowerState::On));
-    assert_eq!(adopted.driver_internal_info[WHOLE_DISK], true);
+    assert_eq!(adopted.driver_internal_info["is_whole_disk_image"], true);
     let ours = fixture.store.conductor_get("host-1").await.unwrap();
     assert_eq!(adopted.conductor_affinity, Some(ours.id));
     assert_eq!(script.calls(), ["deploy.prepare", "deploy.take_over"]);
@@ -80,24 +80,6 @@ async fn a_failed_adoption_forgets_the_power_state_and_can_be_repeated() {
 fn info(value: Value) -> Fields {
     let Value::Object(fields) = value else { panic!("{value} is no mapping") };
     fields
-}
-
-#[test]
-fn an_image_with_kernel_and_ramdisk_is_no_whole_disk() {
-    for (instance_info, expected) in [
-        (json!({}), None),
-        (json!({"image_source": ""}), None),
-        (json!({"image_source": "http://a/b"}), Some(true)),
-        (json!({"image_source": "http://a/b", "kernel": "http://a/k"}), Some(true)),
-        (json!({"image_source": "http://a/b", "kernel": "http://a/k", "ramdisk": "http://a/r"}), Some(false)),
-        (json!({"image_source": "http://a/b", "image_type": "partition"}), Some(false)),
-        (
-            json!({"image_source": "http://a/b", "image_type": "whole-disk", "kernel": "k", "ramdisk": "r"}),
-            Some(true),
-        ),
-    ] {
-        assert_eq!(is_whole_disk_image(&info(instance_info.clone())), expected, "{instance_info}");
-    }
 }
 
 #[test]
