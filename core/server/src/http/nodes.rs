@@ -13,6 +13,7 @@ mod maintenance;
 mod management;
 mod media;
 mod patch;
+mod provision;
 mod states;
 mod traits;
 mod validate;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Router<Arc<ApiState>> {
         .route("/v1/nodes/{ident}", get(show).patch(patch::patch).delete(delete))
         .merge(maintenance::routes())
         .merge(states::routes())
+        .merge(provision::routes())
         .merge(validate::routes())
         .merge(boot_device::routes())
         .merge(management::routes())

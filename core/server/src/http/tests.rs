@@ -9,6 +9,7 @@ mod management;
 mod nodes;
 mod ports;
 mod power;
+mod provision;
 mod tell;
 mod vendor;
 

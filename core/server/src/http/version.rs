@@ -7,7 +7,7 @@ use farrier_api::version::{Microversion, Range, SERVICE_VERSION_HEADER, VERSION_
 /// What is offered.
 ///
 /// The newest version of the contract, although some of what it names has no route yet and is answered with 404:
-/// provisioning, port groups, volumes, allocations, templates, runbooks, chassis, shards, events, inspection rules
+/// port groups, volumes, allocations, templates, runbooks, chassis, shards, events, inspection rules
 /// and the agent's three paths. Clients of today ask for this version by name; with an older one they would not
 /// show the fields that are there.
 pub(super) const OFFERED: Range = Range::up_to(Microversion::new(115));

@@ -16,13 +16,15 @@ use axum::http::Request;
 use super::{Answer, Api, drivers};
 use compare::differences;
 use deliberate::{NOT_OFFERED, deliberate};
-use recording::{DISCOVERY, ERRORS, Exchange, MAINTENANCE, NODES, PORTS, POWER, recording};
+use recording::{
+    CLEAN, DISCOVERY, ERRORS, Exchange, MAINTENANCE, NODES, PORTS, POWER, PROVISION, SDK, recording,
+};
 
 /// The name of the conductor that was recorded.
 const CONDUCTOR: &str = "127.0.0.1";
 
 /// The recordings that are replayed.
-const RECORDINGS: [&str; 6] = [DISCOVERY, NODES, PORTS, POWER, MAINTENANCE, ERRORS];
+const RECORDINGS: [&str; 9] = [DISCOVERY, NODES, PORTS, POWER, PROVISION, CLEAN, MAINTENANCE, ERRORS, SDK];
 
 /// What was recorded and what we say instead: UUIDs that the service makes.
 type Renamed = Vec<(String, String)>;
@@ -45,6 +47,21 @@ async fn ports_answer_as_recorded() {
 #[tokio::test]
 async fn power_and_boot_device_answer_as_recorded() {
     replay(POWER).await;
+}
+
+#[tokio::test]
+async fn the_life_of_a_node_answers_as_recorded() {
+    replay(PROVISION).await;
+}
+
+#[tokio::test]
+async fn manual_cleaning_answers_as_recorded() {
+    replay(CLEAN).await;
+}
+
+#[tokio::test]
+async fn the_life_of_a_node_by_another_client_answers_as_recorded() {
+    replay(SDK).await;
 }
 
 #[tokio::test]

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::recording::{DISCOVERY, ERRORS, MAINTENANCE, NODES, POWER};
+use super::recording::{CLEAN, DISCOVERY, ERRORS, NODES, POWER, SDK};
 
 /// Paths that are not offered yet, as method, path and reason; they answer 404.
 pub(super) const NOT_OFFERED: &[(&str, &str, &str)] = &[
-    ("PUT", "/v1/nodes/*/states/provision", "provisioning comes with steps"),
     // next path above this line
 ];
 
@@ -28,22 +27,33 @@ pub(super) fn deliberate(recording: &str) -> BTreeSet<(usize, String)> {
     steps.collect()
 }
 
+/// Who the service says it is.
+#[rustfmt::skip]
+const OTHER_SERVICE: &[&str] = &[
+    r#"/description is "Manages bare metal machines; compatible with the Ironic API.", recorded "Ironic is an OpenStack project which enables the provision and management of baremetal machines.""#,
+    r#"/name is "Farrier", recorded "OpenStack Ironic API""#,
+];
+
 /// The table; the reason stands above each row.
 #[rustfmt::skip]
 const DELIBERATE: &[Deliberate] = &[
     // We are another service.
-    Deliberate {
-        recording: DISCOVERY,
-        steps: &[0],
-        differences: &[
-            r#"/description is "Manages bare metal machines; compatible with the Ironic API.", recorded "Ironic is an OpenStack project which enables the provision and management of baremetal machines.""#,
-            r#"/name is "Farrier", recorded "OpenStack Ironic API""#,
-        ],
-    },
+    Deliberate { recording: DISCOVERY, steps: &[0], differences: OTHER_SERVICE },
+    Deliberate { recording: SDK, steps: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], differences: OTHER_SERVICE },
     // There is no public page that describes our API.
     Deliberate { recording: DISCOVERY, steps: &[1, 2, 3], differences: &["/links/describedby is missing"] },
+    Deliberate {
+        recording: SDK,
+        steps: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        differences: &["/links/describedby is missing"],
+    },
     // These collections are not offered yet.
     Deliberate { recording: DISCOVERY, steps: &[1, 2, 3], differences: &["/chassis is missing"] },
+    Deliberate {
+        recording: SDK,
+        steps: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        differences: &["/chassis is missing"],
+    },
     Deliberate {
         recording: DISCOVERY,
         steps: &[3],
@@ -57,6 +67,13 @@ const DELIBERATE: &[Deliberate] = &[
     Deliberate {
         recording: DISCOVERY,
         steps: &[11, 12, 13, 14, 26],
+        differences: &[
+            "/drivers/ipmi is missing", "/drivers/manual-management is missing", "/drivers/redfish is missing",
+        ],
+    },
+    Deliberate {
+        recording: SDK,
+        steps: &[9],
         differences: &[
             "/drivers/ipmi is missing", "/drivers/manual-management is missing", "/drivers/redfish is missing",
         ],
@@ -99,14 +116,19 @@ const DELIBERATE: &[Deliberate] = &[
             "/enabled_raid_interfaces/agent is missing", "/enabled_rescue_interfaces/agent is missing",
         ],
     },
+    Deliberate {
+        recording: SDK,
+        steps: &[9],
+        differences: &[
+            "/enabled_boot_interfaces/ipxe is missing", "/enabled_boot_interfaces/noop is new",
+            "/enabled_boot_interfaces/pxe is missing", "/enabled_deploy_interfaces/custom-agent is missing",
+            "/enabled_deploy_interfaces/direct is missing", "/enabled_deploy_interfaces/noop is new",
+            "/enabled_deploy_interfaces/ramdisk is missing", "/enabled_inspect_interfaces/agent is missing",
+            "/enabled_raid_interfaces/agent is missing", "/enabled_rescue_interfaces/agent is missing",
+        ],
+    },
     // Without authentication everybody may give a node an owner.
     Deliberate { recording: NODES, steps: &[4], differences: &["status 201, recorded 400"] },
-    // The lock is given back before the answer is written, so that a client can go on at once.
-    Deliberate {
-        recording: NODES,
-        steps: &[5, 20, 24, 25, 30, 31, 32, 35, 36],
-        differences: &["/reservation is null, recorded a text"],
-    },
     // A defect of the reference whose request makes sense: the member is null again.
     Deliberate { recording: NODES, steps: &[26], differences: &["status 200, recorded 400"] },
     // There are neither `direct` nor `agent`.
@@ -135,31 +157,11 @@ const DELIBERATE: &[Deliberate] = &[
             r#"/vendor_interface is "fake", recorded "no-vendor""#,
         ],
     },
-    // Provisioning is not offered yet, so the node stays where it is.
-    Deliberate {
-        recording: MAINTENANCE,
-        steps: &[5],
-        differences: &[
-            r#"/provision_state is "enroll", recorded "manageable""#,
-            "/provision_updated_at is null, recorded a text",
-            "/reservation is null, recorded a text",
-        ],
-    },
-    Deliberate {
-        recording: MAINTENANCE,
-        steps: &[6],
-        differences: &[r#"/provision_state is "enroll", recorded "manageable""#],
-    },
-    Deliberate {
-        recording: MAINTENANCE,
-        steps: &[8],
-        differences: &[r#"/provision_state is "enroll", recorded "available""#],
-    },
     // A patch that changes nothing touches nothing.
     Deliberate {
         recording: ERRORS,
         steps: &[39],
-        differences: &["/reservation is null, recorded a text", "/updated_at is null, recorded a text"],
+        differences: &["/updated_at is null, recorded a text"],
     },
     // The path does not have the method, and the answer says so.
     Deliberate { recording: ERRORS, steps: &[49, 50], differences: &["status 405, recorded 400"] },
@@ -176,6 +178,14 @@ const DELIBERATE: &[Deliberate] = &[
         recording: POWER,
         steps: &[19],
         differences: &["the error says: Invalid boot device `disk`, expected `pxe` -- recorded: Invalid boot device disk specified."],
+    },
+    // The text of an error that stays on the node is our own.
+    Deliberate {
+        recording: CLEAN,
+        steps: &[8],
+        differences: &[
+            r#"/last_error is "Node a1b2c3d4-0001-4000-8000-000000000001 has no clean steps to run: node does not support this clean step: bios.nosuch", recorded "Cannot clean node a1b2c3d4-0001-4000-8000-000000000001: node does not support this clean step: {'interface': 'bios', 'step': 'nosuch'}""#,
+        ],
     },
     // next difference above this line
 ];

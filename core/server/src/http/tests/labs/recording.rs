@@ -18,11 +18,20 @@ pub(super) const PORTS: &str = "03-port-crud";
 /// Power, boot device, validation.
 pub(super) const POWER: &str = "04-power-boot";
 
+/// Manage, inspect, provide, deploy, undeploy, adopt.
+pub(super) const PROVISION: &str = "05-provision";
+
+/// Manual cleaning, BIOS settings.
+pub(super) const CLEAN: &str = "06-manual-clean";
+
 /// Maintenance.
 pub(super) const MAINTENANCE: &str = "07-maintenance";
 
 /// What goes wrong in lists, bodies, patches and methods.
 pub(super) const ERRORS: &str = "08-errors-common";
+
+/// The same life cycle by another client.
+pub(super) const SDK: &str = "09-openstacksdk-basic";
 
 /// One recorded request and its answer.
 #[derive(Debug, Clone)]
