@@ -12,10 +12,10 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::Notifier;
-use crate::config::{ConductorConfig, NotificationConfig, WebhookConfig};
+use crate::config::{ConductorConfig, DriverConfig, NotificationConfig, WebhookConfig};
 use crate::operation::power;
 use crate::service::Conductor;
-use crate::task::tests::{Fixture, quick};
+use crate::task::tests::{Fixture, fake_drivers, quick};
 use crate::task::{Acquire, ExclusiveTask, Job, ProcessEvent, RequestContext};
 
 /// What was told until now.
@@ -239,6 +239,34 @@ async fn a_machine_that_is_there_already_is_told_from_start_to_end() {
     let told = told(&mut heard);
     assert_eq!(kinds(&told), [kind("power_set.start", Level::Info), kind("power_set.end", Level::Info)]);
     assert_eq!((told[1].payload.name(), told[1].payload.version()), ("NodeSetPowerStatePayload", "1.17"));
+}
+
+/// What is told of a node with this console being deleted.
+async fn told_of_deleting(console: &str, console_enabled: bool) -> Vec<(String, Level)> {
+    let drivers = DriverConfig { enabled_console_interfaces: vec![console.to_owned()], ..fake_drivers() };
+    let fixture = Fixture::with_drivers(quick(), drivers, Vec::new()).await;
+    let node = Node { console_enabled, ..Node::new(Uuid::new_v4(), "fake-hardware") };
+    let node = fixture.enrol(node).await;
+    let mut heard = fixture.tasks().shared().notifier.subscribe();
+
+    fixture.conductor.node_delete(RequestContext::default(), &node.uuid.into()).await.unwrap();
+
+    kinds(&told(&mut heard))
+}
+
+#[tokio::test]
+async fn a_console_that_goes_with_its_node_is_told() {
+    let (start, end) = (kind("console_set.start", Level::Info), kind("console_set.end", Level::Info));
+
+    assert_eq!(told_of_deleting("fake", true).await, [start, end]);
+    assert_eq!(told_of_deleting("fake", false).await, []);
+}
+
+#[tokio::test]
+async fn a_console_that_does_not_stop_does_not_keep_its_node() {
+    let (start, error) = (kind("console_set.start", Level::Info), kind("console_set.error", Level::Error));
+
+    assert_eq!(told_of_deleting("no-console", true).await, [start, error]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use farrier_model::notification::node::ConsoleAction;
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::console::{ConsoleClient, ConsoleInfo};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Conductor;
 use super::management::start;
@@ -97,6 +97,25 @@ async fn switch(task: &mut ExclusiveTask, mode: ConsoleMode) -> Result<(), Condu
     task.save().await?;
     notify(task, Status::End);
     Ok(())
+}
+
+/// Stops the console of a node that is going to be deleted; one that does not stop does not keep the node.
+pub(super) async fn stop_with_node(task: &mut ExclusiveTask) {
+    if !task.node().console_enabled {
+        return;
+    }
+    notify(task, Status::Start);
+    let stopped = async {
+        let console = task.console()?;
+        console.stop_console().await.map_err(console.0.failed("stop_console"))
+    };
+    if let Err(error) = stopped.await {
+        warn!(node = %task.node().uuid, error = %Chain(&error), "the console of a node to be deleted does not stop");
+        notify(task, Status::Error);
+        return;
+    }
+    task.node_mut().console_enabled = false;
+    notify(task, Status::End);
 }
 
 fn notify(task: &ExclusiveTask, status: Status) {

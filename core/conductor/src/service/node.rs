@@ -6,7 +6,7 @@ use farrier_sdk::interface::InterfaceType;
 use farrier_store::{NodeFilter, Page};
 use tracing::info;
 
-use super::{Conductor, abandon, end};
+use super::{Conductor, abandon, console, end};
 use crate::error::ConductorError;
 use crate::task::{Acquire, ExclusiveTask, RequestContext};
 
@@ -161,6 +161,7 @@ impl Conductor {
             return Err(ConductorError::WrongState { node: node.uuid, what: "be deleted", state });
         }
         let (id, uuid) = (node.id, node.uuid);
+        console::stop_with_node(task).await;
         self.store().node_destroy(id).await?;
         task.node_destroyed();
         info!(node = %uuid, "node is deleted");
