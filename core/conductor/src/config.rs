@@ -221,6 +221,17 @@ pub struct ConductorConfig {
     pub periodic_max_workers: usize,
     /// Seconds between two synchronisations of power states; 0 switches them off.
     pub sync_power_state_interval: f64,
+    /// Workers of one synchronisation of power states. Each has 32 nodes under way at once and takes no place in the
+    /// pool, but the pool must be large enough for them.
+    pub sync_power_state_workers: usize,
+    /// Seconds that a BMC has to answer one question of a synchronisation.
+    pub sync_power_state_timeout: u64,
+    /// How often in a row a power state may be unknown or not as recorded before the node goes into maintenance.
+    pub power_state_sync_max_retries: u32,
+    /// Whether a machine that is not as recorded is switched; the record is corrected otherwise.
+    pub force_power_state_during_sync: bool,
+    /// Whether the health of machines is asked for with their power state.
+    pub enable_health_monitoring: bool,
     /// Seconds between two looks at nodes in maintenance because of their power; 0 switches them off.
     pub power_failure_recovery_interval: f64,
     /// Whether agents stay running between operations.
@@ -290,6 +301,11 @@ impl Default for ConductorConfig {
             heartbeat_interval: 10,
             periodic_max_workers: 8,
             sync_power_state_interval: 120.0,
+            sync_power_state_workers: 8,
+            sync_power_state_timeout: 60,
+            power_state_sync_max_retries: 3,
+            force_power_state_during_sync: true,
+            enable_health_monitoring: true,
             power_failure_recovery_interval: 300.0,
             fast_track: false,
             require_tls: false,

@@ -104,6 +104,11 @@ impl SharedTask {
         self.core_mut().caller(kind)
     }
 
+    /// The power interface, for methods that change nothing.
+    pub(crate) fn power(&mut self) -> Result<PowerClient<DriverCaller>, ConductorError> {
+        self.caller(InterfaceType::Power).map(PowerClient)
+    }
+
     /// The management interface, for methods that change nothing.
     pub(crate) fn management(&mut self) -> Result<ManagementClient<DriverCaller>, ConductorError> {
         self.caller(InterfaceType::Management).map(ManagementClient)

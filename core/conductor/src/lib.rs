@@ -19,6 +19,8 @@ mod log_capture;
 pub mod notify;
 mod operation;
 mod periodic;
+#[cfg(test)]
+mod power_script;
 pub mod registry;
 #[cfg(test)]
 mod script;

@@ -9,13 +9,17 @@
 //! Source: Ironic's conductor manager.
 
 mod history;
+mod lanes;
 mod local_state;
 mod orphans;
 mod pass;
+mod power_recovery;
+mod power_sync;
 mod timeouts;
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use farrier_sdk::error::Chain;
@@ -29,7 +33,7 @@ use crate::error::ConductorError;
 use crate::service::Conductor;
 use crate::steps::wake::{self, Sweep};
 use crate::workers::Workers;
-
+use power_sync::PowerSync;
 use timeouts::Wait;
 
 pub(crate) use pass::{NodePass, Outcome};
@@ -159,7 +163,17 @@ pub(crate) fn tasks(conductor: &Conductor) -> Vec<PeriodicTask> {
     let wait = |name, interval, wait| {
         PeriodicTask::new(name, interval, conductor, move |pass| timeouts::run(pass, wait))
     };
+    let power_sync = Arc::<PowerSync>::default();
     vec![
+        PeriodicTask::new("power sync", config.sync_power_state_interval, conductor, move |pass| {
+            Arc::clone(&power_sync).run(pass)
+        }),
+        PeriodicTask::new(
+            "power failure recovery",
+            config.power_failure_recovery_interval,
+            conductor,
+            power_recovery::run,
+        ),
         PeriodicTask::new("history", config.node_history_cleanup_interval, conductor, history::run),
         PeriodicTask::new("steps", config.check_provision_state_interval, conductor, |pass| async move {
             wake::sweep(&pass.conductor, Sweep::Overdue).await

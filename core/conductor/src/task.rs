@@ -185,6 +185,17 @@ impl TaskManager {
     }
 }
 
+impl TaskManager {
+    /// A shared task on a node that was read just now.
+    ///
+    /// # Errors
+    ///
+    /// As [`TaskManager::acquire_shared`], but for `NodeNotFound`.
+    pub(crate) fn shared_on(&self, node: Node, acquire: Acquire) -> Result<SharedTask, ConductorError> {
+        SharedTask::new(Core::new(Arc::clone(&self.shared), node, acquire)?)
+    }
+}
+
 /// What both kinds of task have.
 #[derive(Debug)]
 pub(crate) struct Core {

@@ -28,7 +28,7 @@ pub(crate) async fn record_info(task: &ExclusiveTask, message: impl Into<String>
 }
 
 /// Writes an entry, unless the operator wants none. Work does not fail because its history could not be written.
-async fn record(task: &ExclusiveTask, severity: Severity, event: String, event_type: &str) {
+pub(crate) async fn record(task: &ExclusiveTask, severity: Severity, event: String, event_type: &str) {
     let shared = task.shared();
     if !shared.config.node_history {
         return;

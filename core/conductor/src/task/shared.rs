@@ -7,6 +7,7 @@ use farrier_model::provision::machine::Machine;
 use farrier_model::volume::{VolumeConnector, VolumeTarget};
 
 use super::{Acquire, Core, ExclusiveTask, RequestContext};
+use crate::config::ConductorConfig;
 use crate::error::ConductorError;
 use crate::registry::Driver;
 
@@ -55,6 +56,11 @@ impl SharedTask {
 
     pub(crate) fn core_mut(&mut self) -> &mut Core {
         &mut self.core
+    }
+
+    /// The options of the conductor.
+    pub(crate) fn config(&self) -> &ConductorConfig {
+        &self.core.shared.config
     }
 
     /// The node.
