@@ -192,7 +192,7 @@ impl TaskManager {
     ///
     /// As [`TaskManager::acquire_shared`], but for `NodeNotFound`.
     pub(crate) fn shared_on(&self, node: Node, acquire: Acquire) -> Result<SharedTask, ConductorError> {
-        SharedTask::new(Core::new(Arc::clone(&self.shared), node, acquire)?)
+        SharedTask::new(Core::new(Arc::clone(&self.shared), node, acquire, Grip::shared())?)
     }
 }
 

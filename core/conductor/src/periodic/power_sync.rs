@@ -22,6 +22,7 @@ use tracing::warn;
 use super::Pass;
 use super::lanes::{Lane, Lanes, Traffic, Visit};
 use crate::error::ConductorError;
+use crate::service::Conductor;
 use crate::task::SharedTask;
 
 use facts::Wanted;
@@ -122,6 +123,19 @@ impl PowerSync {
     fn failures_of(&self, node: NodeId) -> u32 {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.get(&node).copied().unwrap_or_default()
+    }
+}
+
+impl Conductor {
+    /// Goes once through all nodes, whatever the interval says; failures of other passes are not known here.
+    ///
+    /// For embedders and measurements.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, when it does not tell of nodes.
+    pub async fn synchronize_power(&self) -> Result<(), ConductorError> {
+        Arc::<PowerSync>::default().run(Pass::new(self)).await
     }
 }
 

@@ -9,10 +9,10 @@ use farrier_store::Page;
 use super::node::synchronize;
 use super::*;
 use crate::config::ConductorConfig;
-use crate::notify::Notification;
 use crate::power_script::{Answer, OFF, ON, Script};
 use crate::task::Acquire;
 use crate::task::tests::{Fixture, quick};
+use farrier_model::notification::Notification;
 
 const WANTED: Wanted = Wanted { lasting: false, health: false };
 
@@ -31,7 +31,7 @@ struct Row {
     script: Script,
     node: Node,
     told: tokio::sync::broadcast::Receiver<Notification>,
-    releases: tokio::sync::broadcast::Receiver<farrier_store::NodeReleased>,
+    locks: u64,
 }
 
 impl Row {
@@ -49,8 +49,8 @@ impl Row {
         let node = fixture.enrol(node).await;
         script.reads(&node, answers);
         let told = fixture.tasks().shared().notifier.subscribe();
-        let releases = fixture.store.node_releases();
-        Self { fixture, script, node, told, releases }
+        let locks = fixture.store.probe().count("node_reserve");
+        Self { fixture, script, node, told, locks }
     }
 
     /// Synchronizes the node, which has failed `failures` times before.
@@ -71,9 +71,10 @@ impl Row {
         self.stored().await.power_state
     }
 
-    /// How often the lock was held since the last time.
-    fn locks(&mut self) -> usize {
-        std::iter::from_fn(|| self.releases.try_recv().ok()).count()
+    /// How often the lock was taken since the last time.
+    fn locks(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.locks, self.fixture.store.probe().count("node_reserve"));
+        self.locks - before
     }
 
     /// Corrections told of since the last time: from, to.
@@ -492,15 +493,15 @@ async fn a_pass_over_nodes_as_recorded_writes_nothing_and_reads_them_in_batches(
     for _ in 0..50 {
         passes.node(Script::node(Some(PowerState::On)), ON).await;
     }
-    let before = passes.fixture.store.statements();
-    let mut releases = passes.fixture.store.node_releases();
+    let probe = || passes.fixture.store.probe();
+    let (before, locks) = (probe().total(), probe().count("node_reserve"));
 
     passes.run().await;
 
     assert_eq!(passes.script.count("get_power_state"), 50);
-    let statements = passes.fixture.store.statements() - before;
+    let statements = probe().total() - before;
     assert!(statements <= 3, "{statements} statements");
-    assert!(releases.try_recv().is_err());
+    assert_eq!(probe().count("node_reserve"), locks);
 }
 
 #[tokio::test]
