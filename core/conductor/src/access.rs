@@ -93,6 +93,7 @@ impl TaskAccess {
     async fn answer(self, method: String, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
         match method.as_str() {
             "secret.reveal" => self.reveal(&decode::<Key>(&arguments)?.key),
+            "secret.reveal_instance" => self.reveal_instance(&decode::<Key>(&arguments)?.key),
             "internal_info.save" => self.save(decode(&arguments)?).await,
             "inspection.save" => self.found(decode(&arguments)?),
             "node.refresh" => self.refresh().await,
@@ -114,11 +115,14 @@ impl TaskAccess {
         }
         let node = self.node();
         debug!(node = %node.uuid, key, "a driver asked for a secret");
-        match node.driver_info.get(key) {
-            None | Some(Value::Null) => Err(DriverError::missing_parameter(format!("missing `{key}`"))),
-            Some(Value::String(text)) => encode(text),
-            Some(other) => encode(&other.to_string()),
-        }
+        revealed(node.driver_info.get(key), || format!("missing `{key}`"))
+    }
+
+    /// What is to be deployed hides its own secrets, which nobody declares: whoever deploys the node may ask.
+    fn reveal_instance(&self, key: &str) -> Result<Vec<u8>, DriverError> {
+        let node = self.node();
+        debug!(node = %node.uuid, key, "a driver asked for a secret of the instance");
+        revealed(node.instance_info.get(key), || format!("missing `{key}` in `instance_info`"))
     }
 
     async fn save(&self, save: Save) -> Result<Vec<u8>, DriverError> {
@@ -200,6 +204,15 @@ impl NodeAccess for TaskAccess {
 
     fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>> {
         Box::pin(self.clone().answer(method, arguments))
+    }
+}
+
+/// A secret as a driver gets it: as text.
+fn revealed(value: Option<&Value>, missing: impl FnOnce() -> String) -> Result<Vec<u8>, DriverError> {
+    match value {
+        None | Some(Value::Null) => Err(DriverError::missing_parameter(missing())),
+        Some(Value::String(text)) => encode(text),
+        Some(other) => encode(&other.to_string()),
     }
 }
 

@@ -20,8 +20,9 @@ pub trait NodeAccess: Send + Sync + 'static {
     /// Called on the plugin's threads: must not block.
     fn snapshot(&self) -> Vec<u8>;
 
-    /// Answers a call of the driver: `secret.reveal`, `internal_info.save`, `inspection.save`, `node.refresh`,
-    /// `progress`, `event`, or a method of a sibling interface such as `power.set_power_state`.
+    /// Answers a call of the driver: `secret.reveal`, `secret.reveal_instance`, `internal_info.save`,
+    /// `inspection.save`, `node.refresh`, `progress`, `event`, or a method of a sibling interface such as
+    /// `power.set_power_state`.
     fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>>;
 }
 

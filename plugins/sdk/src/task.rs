@@ -202,6 +202,18 @@ impl<I> DriverTask<I> {
         decode(&reply)
     }
 
+    /// Asks the host for a member of `instance_info` that the node shows as `******`: a config drive, the hash of the
+    /// rescue system's password. What is not a text comes as JSON. The host records that it was asked.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingParameter`](ErrorKind::MissingParameter): there is none; [`Unsupported`](ErrorKind::Unsupported): the
+    /// host is older than this; [`TaskClosed`](ErrorKind::TaskClosed).
+    pub async fn reveal_instance(&self, key: &str) -> Result<Secret<String>> {
+        let reply = self.shared.call("secret.reveal_instance", &json!({"key": key})).await?;
+        decode(&reply)
+    }
+
     /// Tells how far the call is: `percent` from 0 to 100, and what it is doing.
     ///
     /// # Errors

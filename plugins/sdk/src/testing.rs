@@ -85,10 +85,21 @@ impl Scripted {
                     })?,
                 )
             }
+            "secret.reveal_instance" => self.reveal_instance(arguments),
             "node.refresh" => encode(&*self.state.lock().unwrap_or_else(PoisonError::into_inner)),
             "internal_info.save" => self.save(arguments),
             "progress" | "event" | "inspection.save" => encode(&()),
             other => Err(DriverError::unsupported(format!("`{other}` is not part of a test's task"))),
+        }
+    }
+
+    fn reveal_instance(&self, arguments: &Map<String, Value>) -> Result<Vec<u8>> {
+        let key = arguments.get("key").and_then(Value::as_str).unwrap_or_default();
+        let node = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match node.get("instance_info").and_then(|info| info.get(key)) {
+            None | Some(Value::Null) => Err(DriverError::missing_parameter(format!("there is no `{key}`"))),
+            Some(Value::String(text)) => encode(text),
+            Some(other) => encode(&other.to_string()),
         }
     }
 
@@ -238,5 +249,30 @@ impl Wake for Signal {
     fn wake(self: Arc<Self>) {
         *self.set.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interface::inspect::Inspection;
+    use crate::property::NoInfo;
+
+    #[test]
+    fn what_the_instance_hides_is_told() {
+        let node = json!({"instance_info": {"hash": "$5$", "drive": {"a": 1}}});
+        let task = task::<NoInfo>(node).unwrap();
+        let ask = |key| task.block_on(task.reveal_instance(key)).map(|secret| secret.expose().clone());
+
+        assert_eq!(ask("hash").as_deref(), Ok("$5$"));
+        assert_eq!(ask("drive").as_deref(), Ok("{\"a\":1}"));
+        assert_eq!(ask("nosuch").unwrap_err().kind(), ErrorKind::MissingParameter);
+    }
+
+    #[test]
+    fn what_was_found_is_taken() {
+        let task = task::<NoInfo>(json!({})).unwrap();
+
+        assert_eq!(task.block_on(task.save_inspection(&Inspection::default())), Ok(()));
     }
 }

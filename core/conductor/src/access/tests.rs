@@ -1,11 +1,14 @@
 use farrier_host::{Builtin, Plugin};
+use farrier_model::node::Node;
 use farrier_sdk::prelude::*;
 use farrier_store::{Store, StoreConfig};
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::config::DriverConfig;
 use crate::notify::Notifier;
 use crate::registry::Registry;
-use crate::task::tests::{fake_drivers, quick};
+use crate::task::tests::{Fixture, fake_drivers, quick};
 use crate::task::{Acquire, TaskManager};
 
 /// Asks itself.
@@ -44,7 +47,7 @@ async fn drivers_that_call_each_other_without_end_are_stopped() {
     };
     let registry = Arc::new(Registry::new(drivers, vec![fake, endless], Vec::new()).unwrap());
     let store = Store::open(&StoreConfig::new("sqlite::memory:")).await.unwrap();
-    let node = farrier_model::node::Node::new(uuid::Uuid::new_v4(), "fake-hardware");
+    let node = Node::new(Uuid::new_v4(), "fake-hardware");
     let node = store.node_create(&node).await.unwrap();
     let tasks = TaskManager::new("host-1", quick(), store, registry, Notifier::default()).unwrap();
     let mut task = tasks.acquire_exclusive(&node, Acquire::default()).await.unwrap();
@@ -55,4 +58,44 @@ async fn drivers_that_call_each_other_without_end_are_stopped() {
     assert_eq!(error.kind(), ErrorKind::Internal);
     assert!(error.to_string().contains("call each other more than 8 deep"), "{error}");
     task.finish().await.unwrap();
+}
+
+async fn ask(access: &super::TaskAccess, method: &str, arguments: Value) -> Result<Vec<u8>> {
+    farrier_host::NodeAccess::call(access, method.to_owned(), serde_json::to_vec(&arguments).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_driver_is_told_what_the_instance_hides_when_it_asks() {
+    let fixture = Fixture::new(quick()).await;
+    let mut node = Node::new(Uuid::new_v4(), "fake-hardware");
+    node.instance_info.insert("configdrive".to_owned(), json!({"user_data": "canary"}));
+    node.instance_info.insert("hashed_rescue_password".to_owned(), json!("$5$canary"));
+    let node = fixture.enrol(node).await;
+    let mut task = fixture.tasks().acquire_shared(&node, Acquire::default()).await.unwrap();
+    task.caller(InterfaceType::Deploy).unwrap();
+    let access = task.core_mut().access.clone().unwrap();
+
+    let snapshot = String::from_utf8(farrier_host::NodeAccess::snapshot(&access)).unwrap();
+    let password = ask(&access, "secret.reveal_instance", json!({"key": "hashed_rescue_password"})).await;
+    let drive = ask(&access, "secret.reveal_instance", json!({"key": "configdrive"})).await;
+    let missing = ask(&access, "secret.reveal_instance", json!({"key": "nosuch"})).await;
+
+    assert!(!snapshot.contains("canary"), "{snapshot}");
+    assert_eq!(password.unwrap(), br#""$5$canary""#);
+    assert_eq!(serde_json::from_slice::<String>(&drive.unwrap()).unwrap(), r#"{"user_data":"canary"}"#);
+    assert_eq!(missing.unwrap_err().kind(), ErrorKind::MissingParameter);
+}
+
+#[tokio::test]
+async fn what_was_found_needs_the_exclusive_lock() {
+    let fixture = Fixture::new(quick()).await;
+    let node = fixture.node().await;
+    let mut task = fixture.tasks().acquire_shared(&node, Acquire::default()).await.unwrap();
+    task.caller(InterfaceType::Inspect).unwrap();
+    let access = task.core_mut().access.clone().unwrap();
+
+    let refused = ask(&access, "inspection.save", json!({"inventory": {"cpu": {}}})).await;
+
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(access.take_found(), None);
 }

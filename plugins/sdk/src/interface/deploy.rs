@@ -48,7 +48,11 @@ pub trait DeployInterface {
         Ok(())
     }
 
-    /// The deploy agent has called; ignored unless overridden.
+    /// The deploy agent of a node that waits has called; ignored unless overridden.
+    ///
+    /// When this has answered, the step that waits counts as over, unless the node's internal data has the polling
+    /// flag of the operation set: `cleaning_polling`, `deployment_polling` or `servicing_polling`. Set it when a step
+    /// begins that the agent has to be asked about, and remove it here once the agent says that it is over.
     async fn heartbeat(
         &self,
         task: &DriverTask<Self::Info>,
