@@ -92,7 +92,7 @@ impl Gates {
     }
 
     /// Waits at the node's gate; `None` when the time is over.
-    async fn enter(&self, node: NodeId, patience: Option<Duration>) -> Option<GateGuard> {
+    pub(crate) async fn enter(&self, node: NodeId, patience: Option<Duration>) -> Option<GateGuard> {
         let gate = self.gate(node);
         match patience {
             None => Some(gate.lock_owned().await),

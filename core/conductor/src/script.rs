@@ -103,8 +103,6 @@ impl Script {
 /// A conductor whose nodes have this driver, unless they choose another.
 pub(crate) async fn fixture(config: ConductorConfig) -> (Fixture, Script) {
     let script = Script::default();
-    // A job that has just ended may still be at the gate of its node.
-    let config = ConductorConfig { node_locked_retry_interval: 0.2, ..config };
     let fixture = Fixture::with_drivers(config, drivers(), vec![plugin(&script)]).await;
     (fixture, script)
 }
@@ -166,15 +164,7 @@ pub(crate) async fn node_in(fixture: &Fixture, state: farrier_model::provision::
 
 /// All workers of a conductor, also those that are still busy with its start.
 pub(crate) async fn all_workers(fixture: &Fixture) -> Vec<Permit> {
-    let shared = fixture.tasks().shared();
-    let mut held = Vec::new();
-    while held.len() < shared.config.workers_pool_size {
-        match shared.workers.acquire() {
-            Ok(permit) => held.push(permit),
-            Err(_) => tokio::task::yield_now().await,
-        }
-    }
-    held
+    fixture.all_workers(fixture.tasks().shared().config.workers_pool_size).await
 }
 
 /// What became of a node, oldest first.

@@ -4,7 +4,7 @@
 
 use farrier_sdk::error::Chain;
 use farrier_store::NodeFilter;
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::error::ConductorError;
 use crate::operation::takeover;
@@ -15,13 +15,9 @@ use crate::service::Conductor;
 ///
 /// Nodes that are locked are left out: whoever holds them was there before.
 pub(super) fn restore_consoles(conductor: &Conductor) {
-    let workers = &conductor.tasks().shared().workers;
-    let Ok(permit) = workers.acquire() else {
-        warn!("every worker is busy, consoles are not restarted");
-        return;
-    };
     let pass = Pass::new(conductor);
-    workers.spawn(permit, async move {
+    // One node after the other: that is no reason to take a worker from those who ask for something.
+    conductor.tasks().shared().workers.spawn_cleanup(async move {
         if let Err(error) = run(&pass).await {
             error!(error = %Chain(&error), "not every console could be restarted");
         }

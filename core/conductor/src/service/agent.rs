@@ -85,7 +85,9 @@ impl Conductor {
         shared.workers.spawn(permit, async move {
             match conductor.beat(context, &node, heartbeat).await {
                 Ok(()) => {}
-                Err(error) if error.is_node_locked() => info!(node = %uuid, %error, "heartbeat is left out"),
+                Err(error) if error.is_node_locked() || is_full(&error) => {
+                    info!(node = %uuid, %error, "heartbeat is left out");
+                }
                 Err(error) => {
                     error!(node = %uuid, error = %Chain(&error), "heartbeat failed");
                 }
@@ -229,6 +231,11 @@ impl Conductor {
             (Some(_), Some(_)) | (None, _) => Err(ConductorError::NoNodeForAgent),
         }
     }
+}
+
+/// Whether there was no worker for what a heartbeat leads to; the next one tries again.
+fn is_full(error: &ConductorError) -> bool {
+    matches!(error, ConductorError::NoFreeConductorWorker { .. })
 }
 
 /// Whether the node's token was given to an agent, or put into what it boots.

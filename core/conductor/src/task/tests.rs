@@ -109,6 +109,10 @@ impl Fixture {
             loop {
                 let node = self.stored(node).await;
                 if reached(&node) {
+                    // Whoever has just given the lock back may still stand at the gate of his node.
+                    if node.reservation.is_none() {
+                        drop(self.tasks().shared().gates.enter(node.id, None).await);
+                    }
                     return node;
                 }
                 tokio::task::yield_now().await;
