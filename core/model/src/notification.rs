@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`node`] | power, provision state and consoles; nodes changed through the API |
 //! | [`port`], [`portgroup`], [`volume`] | what belongs to a node, changed through the API |
+//! | [`allocation`], [`chassis`], [`inspection_rule`], [`template`] | the other resources of the reference's API |
 //!
 //! A payload is a list of fields with a name and a version. A new field is a new minor version of its payload and
 //! of every payload derived from it. Secrets are masked while a payload is built: what is in a [`Payload`] may be
@@ -11,10 +12,14 @@
 //!
 //! Source: Ironic's notifications.
 
+pub mod allocation;
+pub mod chassis;
+pub mod inspection_rule;
 pub mod node;
 pub mod port;
 pub mod portgroup;
 mod secret;
+pub mod template;
 pub mod volume;
 
 use std::fmt;

@@ -3,7 +3,11 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::allocation::Allocation;
+use super::chassis::Chassis;
+use super::inspection_rule::InspectionRule;
 use super::node::{ConsoleAction, StateChange};
+use super::template::{DeployTemplate, Runbook};
 use super::*;
 use crate::node::{Fields, Interfaces, Node, NodeId};
 use crate::port::Port;
@@ -138,6 +142,98 @@ fn target() -> VolumeTarget {
     }
 }
 
+fn chassis() -> Chassis {
+    Chassis {
+        uuid: Uuid::from_u128(15),
+        description: None,
+        extra: Fields::new(),
+        created_at: Some(at(0)),
+        updated_at: None,
+    }
+}
+
+fn allocation() -> Allocation {
+    Allocation {
+        uuid: Uuid::from_u128(16),
+        name: Some("a1".to_owned()),
+        node_uuid: Some(Uuid::from_u128(1)),
+        state: Some("active".to_owned()),
+        last_error: None,
+        owner: None,
+        resource_class: Some("gold".to_owned()),
+        traits: vec!["CUSTOM_A".to_owned()],
+        candidate_nodes: vec![Uuid::from_u128(1)],
+        extra: Fields::new(),
+        created_at: Some(at(0)),
+        updated_at: Some(at(1)),
+    }
+}
+
+/// Steps with an argument that must not be shown.
+fn steps() -> Vec<Fields> {
+    let step =
+        json!({"interface": "bios", "step": "set_account", "args": {"password": "CANARY"}, "priority": 1});
+    vec![fields(step)]
+}
+
+fn deploy_template() -> DeployTemplate {
+    DeployTemplate {
+        uuid: Uuid::from_u128(17),
+        name: "CUSTOM_T".to_owned(),
+        steps: steps(),
+        extra: Fields::new(),
+        created_at: Some(at(0)),
+        updated_at: None,
+    }
+}
+
+fn runbook() -> Runbook {
+    Runbook {
+        uuid: Uuid::from_u128(18),
+        name: "CUSTOM_R".to_owned(),
+        description: None,
+        steps: steps(),
+        traits: Vec::new(),
+        public: false,
+        owner: None,
+        disable_ramdisk: true,
+        extra: Fields::new(),
+        created_at: Some(at(0)),
+        updated_at: None,
+    }
+}
+
+fn inspection_rule() -> InspectionRule {
+    let action = json!({"op": "set-attribute", "args": {"path": "/driver_info/x", "value": "token=CANARY"}});
+    InspectionRule {
+        uuid: Uuid::from_u128(19),
+        description: None,
+        phase: None,
+        priority: 0,
+        scope: None,
+        sensitive: false,
+        actions: vec![fields(action)],
+        conditions: Vec::new(),
+        created_at: Some(at(0)),
+        updated_at: None,
+    }
+}
+
+/// Everything that the API tells of other records than nodes.
+fn others() -> Vec<Payload> {
+    vec![
+        port().payload(&[]),
+        portgroup().payload(&[]),
+        connector().payload(&[]),
+        target().payload(&[]),
+        chassis().payload(&[]),
+        allocation().payload(&[]),
+        deploy_template().payload(&[]),
+        runbook().payload(&[]),
+        inspection_rule().payload(&[]),
+    ]
+}
+
 fn keys(payload: &Payload) -> BTreeSet<&str> {
     payload.data().keys().map(String::as_str).collect()
 }
@@ -182,6 +278,74 @@ fn payloads_of_what_belongs_to_a_node_have_the_fields_of_the_reference() {
 }
 
 #[test]
+fn payloads_of_the_other_resources_have_the_fields_of_the_reference() {
+    let chassis_fields = "description extra created_at updated_at uuid";
+    let allocation_fields = "uuid name node_uuid state last_error owner resource_class traits \
+        candidate_nodes extra created_at updated_at";
+    let template_fields = "name steps extra created_at updated_at uuid";
+    let runbook_fields =
+        "name description steps traits public owner disable_ramdisk extra created_at updated_at uuid";
+    let rule_fields =
+        "description phase priority scope sensitive actions conditions created_at updated_at uuid";
+
+    assert_schema(&chassis().payload(&[]), "ChassisCRUDPayload", "1.0", &[chassis_fields]);
+    assert_schema(&allocation().payload(&[]), "AllocationCRUDPayload", "1.1", &[allocation_fields]);
+    assert_schema(&deploy_template().payload(&[]), "DeployTemplateCRUDPayload", "1.0", &[template_fields]);
+    assert_schema(&runbook().payload(&[]), "RunbookCRUDPayload", "1.1", &[runbook_fields]);
+    assert_schema(&inspection_rule().payload(&[]), "InspectionRuleCRUDPayload", "1.0", &[rule_fields]);
+}
+
+#[test]
+fn no_record_but_a_node_lets_a_secret_pass_either() {
+    for payload in others() {
+        let text = serde_json::to_string(&payload).unwrap();
+        assert!(!text.contains("CANARY") && !text.contains("not told"), "{text}");
+    }
+}
+
+#[test]
+fn a_sensitive_rule_does_not_say_what_it_does() {
+    let sensitive = InspectionRule { sensitive: true, ..inspection_rule() }.payload(&[]);
+
+    let redacted =
+        json!([{"redacted_contents": "** Value redacted: not published on the notification bus. **"}]);
+    assert_eq!((&sensitive["actions"], &sensitive["conditions"]), (&redacted, &redacted));
+    assert_eq!(sensitive["phase"], "main");
+}
+
+#[test]
+fn event_types_name_their_objects_as_the_reference_does() {
+    let objects = [
+        Node::OBJECT,
+        Port::OBJECT,
+        Portgroup::OBJECT,
+        Chassis::OBJECT,
+        Allocation::OBJECT,
+        DeployTemplate::OBJECT,
+        Runbook::OBJECT,
+        VolumeConnector::OBJECT,
+        VolumeTarget::OBJECT,
+        InspectionRule::OBJECT,
+    ];
+
+    assert_eq!(
+        objects,
+        [
+            "node",
+            "port",
+            "portgroup",
+            "chassis",
+            "allocation",
+            "deploytemplate",
+            "runbook",
+            "volumeconnector",
+            "volumetarget",
+            "inspectionrule"
+        ]
+    );
+}
+
+#[test]
 fn a_message_stands_on_the_wire_as_the_reference_s() {
     let notification = super::node::provision_set(&node(), change(), &["pin"]);
 
@@ -202,11 +366,8 @@ fn payloads_of_nodes_are_as_recorded() {
 }
 
 #[test]
-fn payloads_of_what_belongs_to_a_node_are_as_recorded() {
-    let all =
-        [port().payload(&[]), portgroup().payload(&[]), connector().payload(&[]), target().payload(&[])];
-
-    for payload in all {
+fn payloads_of_other_records_are_as_recorded() {
+    for payload in others() {
         insta::with_settings!({sort_maps => true}, {
             insta::assert_json_snapshot!(format!("{}_{}", payload.name(), payload.version()), payload);
         });
