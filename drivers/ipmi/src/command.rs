@@ -6,6 +6,7 @@
 //! [`Message`]: ipmi_rs::connection::Message
 
 pub mod completion;
+pub mod payload;
 pub mod raw;
 pub mod sensor;
 pub mod session;

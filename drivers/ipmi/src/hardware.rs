@@ -2,6 +2,7 @@
 
 use farrier_sdk::prelude::*;
 
+use crate::console::IpmiConsole;
 use crate::management::IpmiManagement;
 use crate::options::IpmiOptions;
 use crate::power::IpmiPower;
@@ -17,6 +18,7 @@ export_plugin! {
         IpmiPower = IpmiPower::new,
         IpmiManagement = IpmiManagement::new,
         IpmiVendor = IpmiVendor::new,
+        IpmiConsole = IpmiConsole::new,
     ],
     hardware: {
         "ipmi" => {
@@ -56,6 +58,7 @@ mod tests {
             let implementation = descriptor.interface(kind, "ipmitool").unwrap();
             assert_eq!(implementation.aliases, ["ipmi"], "{kind}");
         }
+        assert_eq!(descriptor.interface(InterfaceType::Console, "ipmitool-socat").unwrap().aliases, ["ipmi"]);
     }
 
     #[test]

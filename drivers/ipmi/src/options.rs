@@ -1,5 +1,7 @@
 //! Options of the driver: the table `[ipmi]`.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use farrier_sdk::prelude::*;
 
 use crate::command::completion::CompletionCode;
@@ -60,6 +62,15 @@ pub struct IpmiOptions {
     /// First pause between two looks at a changing machine; it grows up to five times itself (ours)
     #[option(default = 1.0, parse = seconds)]
     pub poll_interval: f64,
+    /// Address on which consoles are offered; anybody who reaches it may use them (Ironic `[console]socat_address`)
+    #[option(default = IpAddr::V4(Ipv4Addr::LOCALHOST), parse = address)]
+    pub console_address: IpAddr,
+    /// TCP ports for the consoles of nodes without `ipmi_terminal_port`, as FIRST:LAST (Ironic `[console]port_range`)
+    #[option(parse = port_range)]
+    pub console_port_range: Option<(u16, u16)>,
+    /// Time after which a client of a console is sent away that neither sends nor receives anything; 0 for never (ours)
+    #[option(default = 0.0, parse = seconds)]
+    pub console_idle_timeout: f64,
     /// Ignored: there is no tool whose retries could be used
     #[option(parse = boolean)]
     pub use_ipmitool_retries: Option<bool>,
@@ -152,6 +163,23 @@ fn idle_seconds(value: &Value) -> Result<f64, String> {
         .ok_or_else(|| format!("expected seconds from {IDLE_MIN} to {SECONDS_MAX}"))
 }
 
+fn address(value: &Value) -> Result<IpAddr, String> {
+    let address = value.as_str().and_then(|text| text.trim().parse().ok());
+    address.ok_or_else(|| "expected an IP address".to_owned())
+}
+
+fn port_range(value: &Value) -> Result<(u16, u16), String> {
+    let parse = |text: &str| {
+        let (first, last) = text.split_once(':')?;
+        Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+    };
+    value
+        .as_str()
+        .and_then(parse)
+        .filter(|(first, last)| 0 < *first && first <= last)
+        .ok_or_else(|| "expected two ports, the lower first, such as 10000:20000".to_owned())
+}
+
 fn count(value: &Value) -> Result<usize, String> {
     let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
     number
@@ -241,6 +269,9 @@ mod tests {
             ("cipher_suite_versions", json!([8])),
             ("additional_retryable_ipmi_errors", json!(["bad weather"])),
             ("max_sessions", json!(0)),
+            ("console_address", json!("localhost")),
+            ("console_port_range", json!("20000:10000")),
+            ("console_port_range", json!("0:10")),
             ("min_comand_interval", json!(5)),
         ] {
             let error = options(json!({ key: value })).unwrap_err();
@@ -248,6 +279,14 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidParameter);
             assert!(error.message().contains(&format!("`{key}`: ")), "{error}");
         }
+    }
+
+    #[test]
+    fn consoles_are_offered_on_loopback_and_on_ports_of_a_range() {
+        let options = options(json!({"console_port_range": "10000: 10010"})).unwrap();
+
+        assert!(options.console_address.is_loopback());
+        assert_eq!(options.console_port_range, Some((10_000, 10_010)));
     }
 
     #[test]

@@ -6,15 +6,17 @@ use std::sync::{Mutex, PoisonError};
 
 use farrier_sdk::prelude::*;
 use ipmi_rs::connection::Message;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::command::Command;
+use crate::console::Consoles;
 use crate::driver_info::{self, IpmiInfo};
 use crate::options::{IpmiOptions, duration};
 use crate::sensors::Repositories;
 use crate::target::Target;
 use crate::transport::Transport;
 use crate::transport::error::TransportError;
+use crate::transport::serial::SerialOpener;
 
 /// Longest time a stop waits for BMCs to close their sessions.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
@@ -33,6 +35,8 @@ pub struct Shared {
     transport: Transport,
     /// The sensors of the BMCs.
     pub(crate) repositories: Repositories,
+    /// The consoles that run.
+    pub(crate) consoles: Consoles,
     /// Nodes, and what of them was logged.
     reported: Mutex<HashSet<(String, String)>>,
     /// How many datagrams were ignored, as last told to the host.
@@ -56,6 +60,7 @@ impl Shared {
             options,
             transport,
             repositories: Repositories::default(),
+            consoles: Consoles::default(),
             reported: Mutex::default(),
             discards_told: AtomicU64::new(0),
         })
@@ -63,7 +68,10 @@ impl Shared {
 
     /// Closes all sessions, waiting at most `patience`, and never longer than two seconds.
     pub async fn close(&self, patience: Duration) {
-        self.transport.close(patience.min(CLOSE_PATIENCE)).await;
+        let patience = patience.min(CLOSE_PATIENCE);
+        // Consoles first: they are ended by commands.
+        timeout(patience, self.consoles.stop_all()).await.unwrap_or_default();
+        self.transport.close(patience).await;
     }
 
     /// How to reach the BMC of a task's node.
@@ -136,7 +144,7 @@ impl Bmc<'_> {
         if !self.background {
             return self.execute(command).await;
         }
-        let deadline = self.deadline(Instant::now() + self.limit);
+        let deadline = self.deadline_from_now();
         self.shared.transport.execute_in_background(&self.target, command, deadline).await
     }
 
@@ -166,6 +174,16 @@ impl Bmc<'_> {
     fn deadline(&self, end: Instant) -> Instant {
         let limit = (Instant::now() + self.limit).min(end);
         self.task_end.map_or(limit, |task_end| task_end.min(limit))
+    }
+
+    /// What opens the serial console of this BMC.
+    pub(crate) fn serial(&self) -> (SerialOpener, Arc<Target>) {
+        (self.shared.transport.serial_opener(), Arc::clone(&self.target))
+    }
+
+    /// When a command that begins now has to be done.
+    pub(crate) fn deadline_from_now(&self) -> Instant {
+        self.deadline(Instant::now() + self.limit)
     }
 
     /// The BMC, the credentials for it and the way.

@@ -18,6 +18,7 @@ mod link;
 mod login;
 mod pool;
 mod rtt;
+pub mod serial;
 mod wire;
 mod work;
 
@@ -37,6 +38,7 @@ use crate::target::Target;
 use error::{Effort, Result, TransportError};
 use link::Job;
 use pool::Pool;
+use serial::SerialOpener;
 
 /// How much longer than its deadline a command is waited for: its link reports at the deadline what was
 /// tried, and only a link busy with other commands does not.
@@ -180,6 +182,12 @@ impl Transport {
             netfn,
             cmd,
         })
+    }
+
+    /// What opens serial consoles. Their sessions are not closed with the others.
+    #[must_use]
+    pub fn serial_opener(&self) -> SerialOpener {
+        SerialOpener::new(&self.pool)
     }
 
     /// Closes all sessions, waiting at most `patience` for the BMCs to say so. Commands fail from now on.

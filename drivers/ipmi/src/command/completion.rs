@@ -118,6 +118,13 @@ const SPECIFIC: &[(u8, u8, u8, &str)] = &[
     (0x06, 0x3B, 0x81, "privilege level exceeds the limit of user or channel"),
     (0x06, 0x3B, 0x82, "cannot disable user level authentication"),
     (0x06, 0x3C, 0x87, "invalid session ID"),
+    (0x06, 0x48, 0x80, "somebody else has the console"),
+    (0x06, 0x48, 0x81, "the console is disabled on the BMC"),
+    (0x06, 0x48, 0x82, "the BMC has no console left to give"),
+    (0x06, 0x48, 0x83, "the BMC gives its console only unencrypted"),
+    (0x06, 0x48, 0x84, "the BMC gives its console only encrypted"),
+    (0x06, 0x49, 0x80, "nobody has the console"),
+    (0x06, 0x49, 0x81, "the console is disabled on the BMC"),
     // next specific code above this line
 ];
 

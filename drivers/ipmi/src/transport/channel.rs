@@ -13,12 +13,12 @@ use super::wire::Wire;
 use super::work::Work;
 use crate::command::Repeat;
 use crate::command::session::CloseSession;
-use crate::crypto::BLOCK_SIZE;
+use crate::crypto::{BLOCK_SIZE, CipherSuite};
 use crate::packet::Discard;
 use crate::packet::bridge::{self, Bridged};
 use crate::packet::message::{Reply, RequestSequence, encode_request};
 use crate::packet::wrapper::PayloadType;
-use crate::session::Session;
+use crate::session::{SequenceExhausted, Session};
 use crate::target::Route;
 
 /// How long the answer to Close Session is waited for.
@@ -196,6 +196,48 @@ impl Channel {
             }
         }
         Answer::Silence
+    }
+
+    /// The BMC's name for the session.
+    pub(super) fn bmc_id(&self) -> u32 {
+        self.session.bmc_id()
+    }
+
+    /// The cipher suite of the session, if it has one.
+    pub(super) fn suite(&self) -> Option<CipherSuite> {
+        self.session.suite()
+    }
+
+    /// The sequence number for a request that is sent by [`send`](Self::send).
+    pub(super) fn next_request(&mut self) -> RequestSequence {
+        self.session.next_request()
+    }
+
+    /// Sends a payload once.
+    pub(super) async fn send(
+        &mut self,
+        payload_type: PayloadType,
+        payload: &[u8],
+        work: &mut Work<'_>,
+    ) -> Result<(), SequenceExhausted> {
+        let datagram = self.session.seal(payload_type, payload, random_iv())?;
+        self.wire.send(&datagram, work).await;
+        Ok(())
+    }
+
+    /// Waits for the next payload of any type; `None` when `until` has come.
+    pub(super) async fn receive(
+        &mut self,
+        until: Instant,
+        work: &mut Work<'_>,
+    ) -> Option<(PayloadType, Vec<u8>)> {
+        let Self { wire, session, .. } = self;
+        wire.receive(until, work, |datagram| session.open(datagram)).await
+    }
+
+    /// Counts a payload that was ignored.
+    pub(super) fn discard(&self, reason: Discard) {
+        self.wire.tolerate(reason);
     }
 
     /// Ends the session and waits a moment for the BMC to say so.

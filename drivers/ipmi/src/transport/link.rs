@@ -6,12 +6,13 @@ use std::time::Duration;
 use farrier_sdk::prelude::{debug, warn};
 use ipmi_rs::app::GetDeviceId;
 use ipmi_rs::connection::Message;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::channel::{Answer, Channel, Request};
 use super::error::{AuthenticationFault, Result, TransportError};
 use super::pool::{Fingerprint, Known, Pool, Refusal};
+use super::rtt::RoundTrip;
 use super::work::{Caller, Work};
 use crate::command::Repeat;
 use crate::command::completion::CompletionCode;
@@ -58,6 +59,8 @@ const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Mail {
     /// Carry out a command.
     Job(Job),
+    /// Open a session that somebody else uses.
+    Open(OpenJob),
     /// Close the session: others need the room.
     CloseSession,
 }
@@ -82,6 +85,23 @@ pub(super) struct Job {
     pub(super) started: Instant,
     pub(super) deadline: Instant,
     pub(super) reply: Caller,
+}
+
+/// A session to be opened and handed over.
+#[derive(Debug)]
+pub(super) struct OpenJob {
+    pub(super) target: Arc<Target>,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) started: Instant,
+    pub(super) deadline: Instant,
+    pub(super) reply: oneshot::Sender<Result<Opened>>,
+}
+
+/// A session that was opened for somebody.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) channel: Channel,
+    pub(super) round_trip: RoundTrip,
 }
 
 /// One BMC, its session and what is known about it.
@@ -125,6 +145,7 @@ impl Link {
                         job.reply.send(result).unwrap_or_default();
                     }
                 }
+                Mail::Open(job) => self.open_for(job).await,
                 Mail::CloseSession => self.close_session().await,
             }
         }
@@ -171,6 +192,20 @@ impl Link {
         }
     }
 
+    /// Opens a session beside our own and hands it over.
+    async fn open_for(&mut self, job: OpenJob) {
+        let is_gone = || job.reply.is_closed();
+        let mut work = Work::new(job.started, job.deadline, Some(&is_gone));
+        let opened = match self.hold_back(&work).await {
+            Ok(()) => self.login_or_remember(&job.target, job.fingerprint, &mut work).await,
+            Err(error) => Err(error),
+        };
+        let opened = opened.map(|channel| Opened { channel, round_trip: self.known.round_trip });
+        if let Err(Ok(unwanted)) = job.reply.send(opened) {
+            unwanted.channel.close(self.known.round_trip).await;
+        }
+    }
+
     /// Lets a BMC that resets itself alone for a while.
     async fn be_away(&mut self) {
         // Should it have swallowed the order, its session is still to be ended.
@@ -180,7 +215,8 @@ impl Link {
 
     /// Carries out one command.
     async fn serve(&mut self, job: &Job) -> Result<Reply> {
-        let mut work = Work::new(job.started, job.deadline, Some(&job.reply));
+        let is_gone = || job.reply.is_closed();
+        let mut work = Work::new(job.started, job.deadline, Some(&is_gone));
         let mut retries = Retries::default();
         loop {
             let answer = self.ask(job, &mut work).await?;

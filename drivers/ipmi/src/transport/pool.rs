@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::TransportOptions;
 use super::error::{AuthenticationFault, Effort, Result, TransportError};
-use super::link::{Job, Link, Mail};
+use super::link::{Job, Link, Mail, OpenJob};
 use super::rtt::RoundTrip;
 use crate::crypto::CipherSuite;
 use crate::packet::Discard;
@@ -134,7 +134,15 @@ impl Pool {
 
     /// Hands a job to the link of its BMC, which is started if there is none.
     pub(super) fn submit(self: &Arc<Self>, job: Job) -> Result<()> {
-        let endpoint = job.target.endpoint.clone();
+        self.post(job.target.endpoint.clone(), Mail::Job(job))
+    }
+
+    /// The same for a session that is to be handed over.
+    pub(super) fn submit_open(self: &Arc<Self>, job: OpenJob) -> Result<()> {
+        self.post(job.target.endpoint.clone(), Mail::Open(job))
+    }
+
+    fn post(self: &Arc<Self>, endpoint: Endpoint, mail: Mail) -> Result<()> {
         let mut entries = self.lock();
         if self.is_closing() {
             return Err(TransportError::Closing(endpoint));
@@ -146,7 +154,7 @@ impl Pool {
             last_used: now,
         });
         entry.last_used = now;
-        let mut mail = Mail::Job(job);
+        let mut mail = mail;
         if let Some(mailbox) = &entry.mailbox {
             match mailbox.try_send(mail) {
                 Ok(()) => return Ok(()),

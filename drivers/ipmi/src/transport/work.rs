@@ -9,16 +9,21 @@ use super::error::{Effort, Result, TransportError};
 use crate::packet::message::Reply;
 use crate::target::Endpoint;
 
+/// Longer than any console is open.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// Where the answer to a command goes.
 pub(super) type Caller = oneshot::Sender<Result<Reply>>;
 
+/// Tells whether whoever waits for an outcome has gone.
+pub(super) type IsGone<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+
 /// The effort for one command so far.
-#[derive(Debug)]
 pub(super) struct Work<'a> {
     started: Instant,
     deadline: Instant,
-    /// Who waits for the outcome; `None` for the link's own errands.
-    caller: Option<&'a Caller>,
+    /// Whether nobody waits for the outcome any longer; `None` for the link's own errands.
+    is_gone: Option<IsGone<'a>>,
     sends: u32,
     logins: u32,
     /// The last that was heard is that nothing listens there.
@@ -27,15 +32,26 @@ pub(super) struct Work<'a> {
     unsent: Option<String>,
 }
 
+impl std::fmt::Debug for Work<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").field("effort", &self.effort()).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Work<'a> {
-    pub(super) fn new(started: Instant, deadline: Instant, caller: Option<&'a Caller>) -> Self {
-        Self { started, deadline, caller, sends: 0, logins: 0, refused: false, unsent: None }
+    pub(super) fn new(started: Instant, deadline: Instant, is_gone: Option<IsGone<'a>>) -> Self {
+        Self { started, deadline, is_gone, sends: 0, logins: 0, refused: false, unsent: None }
     }
 
     /// Work of the link itself, for at most `patience`.
     pub(super) fn errand(patience: Duration) -> Self {
         let now = Instant::now();
         Self::new(now, now + patience, None)
+    }
+
+    /// Work without an end.
+    pub(super) fn unlimited() -> Self {
+        Self::errand(FOREVER)
     }
 
     pub(super) fn login_started(&mut self) {
@@ -61,7 +77,7 @@ impl<'a> Work<'a> {
 
     /// Whether to stop: the deadline has come, or nobody waits any longer.
     pub(super) fn is_over(&self) -> bool {
-        self.deadline <= Instant::now() || self.caller.is_some_and(oneshot::Sender::is_closed)
+        self.deadline <= Instant::now() || self.is_gone.is_some_and(|is_gone| is_gone())
     }
 
     /// The end of a wait that begins now; never beyond the deadline.

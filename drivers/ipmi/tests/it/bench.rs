@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use farrier_ipmi::console::IpmiConsole;
 use farrier_ipmi::driver_info::IpmiInfo;
 use farrier_ipmi::management::IpmiManagement;
 use farrier_ipmi::options::IpmiOptions;
@@ -20,6 +21,8 @@ pub(crate) struct Bench {
     pub(crate) power: IpmiPower,
     pub(crate) management: IpmiManagement,
     pub(crate) vendor: IpmiVendor,
+    pub(crate) console: IpmiConsole,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Bench {
@@ -40,6 +43,8 @@ impl Bench {
             power: IpmiPower::new(&shared),
             management: IpmiManagement::new(&shared),
             vendor: IpmiVendor::new(&shared),
+            console: IpmiConsole::new(&shared),
+            shared,
         }
     }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod boot_device;
 mod bridging;
+mod console;
 mod ipmitool;
 mod network;
 mod power;
