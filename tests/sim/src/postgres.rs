@@ -88,6 +88,31 @@ impl Postgres {
         format!("postgres://{ROLE}@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Runs one statement, behind the back of whoever works with the database; what it answers, a line per row.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`](SimError::Failed) with what the server says.
+    pub fn execute(&self, sql: &str) -> Result<String, SimError> {
+        let mut psql = Command::new(binaries()?.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"]);
+        psql.arg("--dbname").arg(self.url()).args(["--command", sql]);
+        process::run(psql)
+    }
+
+    /// Cuts all connections that call themselves `application`.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn hang_up(&self, application: &str) -> Result<(), SimError> {
+        let name = application.replace('\'', "''");
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
+        );
+        self.execute(&sql).map(drop)
+    }
+
     /// The process id of the server.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -136,6 +161,14 @@ fn give(directory: &Path, user: &str) -> Result<(), SimError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_can_be_asked() {
+        let postgres = Postgres::start().unwrap();
+
+        assert_eq!(postgres.execute("SELECT 1 UNION SELECT 2 ORDER BY 1").unwrap(), "1\n2\n");
+        assert!(postgres.execute("SELECT nothing").unwrap_err().to_string().contains("nothing"));
+    }
 
     #[test]
     fn it_listens_while_held_and_leaves_nothing() {

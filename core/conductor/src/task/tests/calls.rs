@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use farrier_store::Store;
 
 /// Store methods that tasks use.
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 9] = [
     "node_get",
     "node_release",
     "node_reserve",
     "node_update",
+    "node_want",
     "portgroups_by_node",
     "ports_by_node",
     "volume_connectors_by_node",

@@ -471,3 +471,31 @@ async fn waiting_within_the_attempts_is_not_told_to_the_log() {
 
     assert!(log.lines(|line| line.contains("node lock is busy")).is_empty());
 }
+
+#[tokio::test]
+async fn waiters_are_served_at_once_and_in_the_order_they_came() {
+    let fixture = Fixture::new(ConductorConfig { node_locked_retry_interval: NEVER, ..quick() }).await;
+    let node = fixture.node().await;
+    let held = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let mut waiting = Vec::new();
+    for number in 0..10 {
+        let (tasks, order, node) = (fixture.tasks().clone(), Arc::clone(&order), node.id);
+        let mut scope = Box::pin(async move {
+            let task = tasks.acquire_exclusive(node, Acquire::default()).await?;
+            order.lock().unwrap().push(number);
+            task.finish().await
+        });
+        // The first step takes the place in the queue.
+        assert!(futures_util::poll!(&mut scope).is_pending());
+        waiting.push(scope);
+    }
+    let jobs: Vec<_> = waiting.into_iter().rev().map(tokio::spawn).collect();
+
+    held.finish().await.unwrap();
+
+    for job in jobs {
+        tokio::time::timeout(super::PATIENCE, job).await.unwrap().unwrap().unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
+}
