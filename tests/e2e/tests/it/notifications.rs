@@ -72,6 +72,42 @@ fn powering_on_is_told_from_its_start_to_its_end() {
 }
 
 #[test]
+fn bringing_a_node_under_control_is_told_from_its_start_to_its_end() {
+    let receiver = Webhook::start(Habit::Accept).unwrap();
+    let daemon = sending_to(&receiver.url(), "", "batch_interval = 0.02");
+    let node = daemon.enroll("n1", "fake-hardware", &json!({}));
+    daemon.power(&node, "power on");
+
+    let path = format!("/v1/nodes/{node}/states/provision");
+    let response = daemon.send("PUT", &path, &json!({"target": "manage"}));
+    assert_eq!(response.status, 202, "{}", response.json());
+    daemon.wait_for_node(&node, "it is manageable", |node| node["provision_state"] == "manageable");
+
+    let told = receiver.wait_for(6, PATIENCE).unwrap();
+    let changes: Vec<_> = told[4..]
+        .iter()
+        .map(|told| {
+            let data = data(told);
+            let member = |name: &str| data[name].as_str().unwrap_or("-").to_owned();
+            assert_eq!(told["payload"]["ironic_object.name"], "NodeSetProvisionStatePayload");
+            let before = member("previous_provision_state");
+            [member("event"), before, member("provision_state"), member("target_provision_state")]
+        })
+        .collect();
+    assert_eq!(
+        kinds(&told)[4..],
+        ["conductor: node.provision_set.start", "conductor: node.provision_set.end"]
+    );
+    assert_eq!(
+        changes,
+        [
+            ["manage", "enroll", "verifying", "manageable"].map(str::to_owned),
+            ["done", "verifying", "manageable", "-"].map(str::to_owned)
+        ]
+    );
+}
+
+#[test]
 fn nothing_is_sent_without_a_level() {
     let receiver = Webhook::start(Habit::Accept).unwrap();
     let tables = format!("[notifications.webhook]\nurl = \"{}\"\n", receiver.url());
