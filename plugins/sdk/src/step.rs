@@ -12,16 +12,17 @@ use serde::{Deserialize, Serialize};
 pub enum StepOutcome {
     /// It is finished.
     Done,
-    /// It goes on by itself; the conductor waits for a heartbeat or asks again.
+    /// It goes on by itself: the conductor waits for the agent's call, or asks again.
     Wait {
-        /// Milliseconds until it is worth asking again, if the driver knows.
+        /// Milliseconds until the conductor asks again, by calling the same method with the same arguments; without
+        /// them it waits for the agent's call.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         poll_after_ms: Option<u64>,
     },
 }
 
 impl StepOutcome {
-    /// It goes on; ask again after `pause`.
+    /// It goes on; the conductor asks again after `pause`, by calling the same method with the same arguments.
     #[must_use]
     pub fn wait(pause: Duration) -> Self {
         Self::Wait { poll_after_ms: u64::try_from(pause.as_millis()).ok() }

@@ -23,6 +23,11 @@ const FOUND: [&str; 5] = [
 /// Forgets what the agent said: its machine is, or will be, cut off. A token that its boot medium holds stays.
 pub(crate) fn forget(node: &mut Node) {
     remove(node, &FOUND);
+    forget_token(node);
+}
+
+/// Forgets how the agent proves itself, unless its boot medium holds that.
+pub(crate) fn forget_token(node: &mut Node) {
     let pregenerated = node.driver_internal_info.get(TOKEN_PREGENERATED).is_some_and(|value| value == true);
     if !pregenerated {
         remove(node, &[TOKEN, TOKEN_PREGENERATED]);

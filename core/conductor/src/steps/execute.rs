@@ -188,6 +188,10 @@ pub(super) async fn wait(
     flow: Flow,
     wake: Option<(Duration, What)>,
 ) -> Result<(), ConductorError> {
+    if flag(task.node(), flow.keys().reboot) == Some(true) {
+        // The agent that comes up again gets another one.
+        agent::forget_token(task.node_mut());
+    }
     let armed = wake.map(|(pause, what)| wake::arm(task.node_mut(), flow, pause, what));
     operation::process(task, Event::Wait).await?;
     if let Some(wake) = armed {
@@ -199,12 +203,10 @@ pub(super) async fn wait(
 /// Whether an error only says that the agent is not there yet, or is busy with what it was told before.
 fn waits_for_agent(task: &ExclusiveTask, flow: Flow, error: &ConductorError) -> bool {
     let ConductorError::Driver { source, .. } = error else { return false };
-    let node = task.node();
-    match source.kind() {
-        ErrorKind::Unreachable => flag(node, flow.keys().reboot) == Some(true),
-        ErrorKind::Busy => agent::is_known(node),
-        _ => false,
+    if source.kind() == ErrorKind::Unreachable {
+        return flag(task.node(), flow.keys().reboot) == Some(true);
     }
+    source.kind() == ErrorKind::Busy && agent::is_known(task.node())
 }
 
 /// Handles a step that failed.

@@ -492,3 +492,30 @@ async fn what_a_driver_saves_in_a_step_stays_with_what_the_conductor_saves() {
     let node = stage.settled(&node, S::Manageable).await;
     assert_eq!(node.driver_internal_info.get("asked"), Some(&json!(2)));
 }
+
+#[tokio::test]
+async fn an_agent_that_reboots_in_a_step_needs_another_token_unless_its_medium_holds_it() {
+    for pregenerated in [false, true] {
+        let (stage, node) = waiting(Flow::Clean).await;
+        stage.script.answer("management.second", Answer::Wait);
+        stage
+            .change(&node, |node| {
+                let info = &mut node.driver_internal_info;
+                info.insert("cleaning_reboot".to_owned(), json!(true));
+                info.insert("agent_secret_token".to_owned(), json!("token"));
+                if pregenerated {
+                    info.insert("agent_secret_token_pregenerated".to_owned(), json!(true));
+                }
+            })
+            .await;
+
+        stage.call_back(&node, StepKind::Clean).await.unwrap();
+
+        let node = stage
+            .eventually(&node, |node| {
+                node.provision_state == S::CleanWait && node.clean_step.get("step") == Some(&json!("second"))
+            })
+            .await;
+        assert_eq!(node.driver_internal_info.contains_key("agent_secret_token"), pregenerated);
+    }
+}

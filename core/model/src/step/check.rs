@@ -106,7 +106,7 @@ fn check_own(kind: StepKind, requested: &RequestedStep, problems: &mut Vec<Strin
     for (name, value) in requested.args.iter().flatten() {
         if (reserved, name.as_str()) != (ReservedStep::Wait, "seconds") {
             problems.push(format!("{kind} step {id} has these unexpected arguments: {name}"));
-        } else if !value.as_u64().is_some_and(|seconds| 0 < seconds) {
+        } else if value.as_u64().is_none_or(|seconds| seconds == 0) {
             problems.push(format!("{kind} step {id}: seconds is {value}, expected a positive integer"));
         }
     }

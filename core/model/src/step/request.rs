@@ -78,11 +78,12 @@ impl RequestedStep {
 
     fn read_one(kind: StepKind, step: &Value) -> Result<Self, String> {
         const DEPLOY: &[&str] = &["interface", "step", "args", "priority"];
+        const REQUIRED: &[&str] = &["interface", "step"];
         const OTHERS: &[&str] =
             &["interface", "step", "args", "order", "execute_on_child_nodes", "limit_child_node_execution"];
         let Value::Object(members) = step else { return Err("expected an object".to_owned()) };
         let (allowed, required) =
-            if kind == StepKind::Deploy { (DEPLOY, DEPLOY) } else { (OTHERS, &OTHERS[..2]) };
+            if kind == StepKind::Deploy { (DEPLOY, DEPLOY) } else { (OTHERS, REQUIRED) };
         if let Some(missing) = required.iter().find(|name| !members.contains_key(**name)) {
             return Err(format!("`{missing}` is a required property"));
         }

@@ -141,6 +141,29 @@ fn deploy_steps_can_always_be_cut_short() {
 }
 
 #[test]
+fn a_bad_declaration_is_not_read() {
+    let good = json!({"kinds": ["clean"], "step": "x", "priority": 1, "args": {"a": {"description": "b"}}});
+    assert!(serde_json::from_value::<StepDescriptor>(good.clone()).is_ok());
+    for (member, value) in [
+        ("priority", json!("high")),
+        ("priority", json!(-1)),
+        ("priority", json!(1.5)),
+        ("abortable", json!("yes")),
+        ("requires_ramdisk", json!(1)),
+        ("args", json!(["a"])),
+        ("args", json!({"a": "b"})),
+        ("args", json!({"a": {}})),
+        ("args", json!({"a": {"description": 1}})),
+        ("args", json!({"a": {"description": "b", "required": "yes"}})),
+    ] {
+        let mut bad = good.clone();
+        bad[member] = value.clone();
+
+        assert!(serde_json::from_value::<StepDescriptor>(bad).is_err(), "{member} {value}");
+    }
+}
+
+#[test]
 fn a_step_is_kept_as_clients_know_it() {
     let step = with_arguments(step("raid.create", 3), &["!size"]);
 
