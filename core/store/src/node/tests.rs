@@ -2,6 +2,7 @@
 
 mod list;
 mod lock;
+mod properties;
 mod release;
 mod update;
 

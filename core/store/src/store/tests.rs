@@ -8,15 +8,17 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Store;
+use crate::conductor::Registration;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::node::NodeFilter;
 use crate::page::Page;
+use crate::statement::Statement;
 use crate::suite::{TestDatabase, store_suite};
 
 store_suite! {
     opening_again_keeps_the_records,
-    readers_and_writers_do_not_disturb_each_other,
+    a_busy_database_is_never_the_caller_s_trouble,
     dropped_calls_leave_the_store_usable,
     a_transaction_that_is_not_committed_changes_nothing,
     a_closed_store_refuses,
@@ -30,27 +32,43 @@ async fn opening_again_keeps_the_records(database: &TestDatabase) {
     assert!(again.node_get(node.id).await.unwrap() == node);
 }
 
-/// Writes and reads what it wrote, many times.
-async fn work(store: Store, rounds: usize) -> Result<(), StoreError> {
+/// Locks, writes and reads what it wrote, many times.
+async fn work(store: Store, host: String, rounds: usize) -> Result<(), StoreError> {
     let mut node = store.node_create(&TestDatabase::new_node()).await?;
     for round in 0..rounds {
-        let mut after = node.clone();
+        let before = store.node_reserve(node.id, &host, "working").await?;
+        let mut after = before.clone();
         after.description = Some(format!("round {round}"));
         after.driver_internal_info.insert("round".to_owned(), round.into());
-        node = store.node_update(&node, &after).await?;
-        assert!(store.node_get(node.uuid).await? == node);
+        store.node_update(&before, &after).await?;
+        store.node_traits_set(node.id, &[format!("CUSTOM_{round}")]).await?;
+        store.node_release(node.id, &host).await?;
+        node = store.node_get(node.uuid).await?;
+        assert_eq!((node.description, node.reservation), (after.description, None));
+        assert_eq!(
+            (node.driver_internal_info, node.traits),
+            (after.driver_internal_info, vec![format!("CUSTOM_{round}")])
+        );
+        store.conductor_touch("host-1").await?;
         let page = Page { limit: Some(10), ..Page::default() };
         assert!(!store.node_list(&NodeFilter::default(), &page).await?.is_empty());
     }
     store.node_destroy(node.id).await
 }
 
-async fn readers_and_writers_do_not_disturb_each_other(database: &TestDatabase) {
+async fn a_busy_database_is_never_the_caller_s_trouble(database: &TestDatabase) {
     let other = database.another().await;
+    let registration = Registration {
+        hostname: "host-1".to_owned(),
+        conductor_group: String::new(),
+        drivers: Vec::new(),
+        replace_online: false,
+    };
+    database.store.conductor_register(&registration).await.unwrap();
     let mut jobs = JoinSet::new();
-    for number in 0..32 {
+    for number in 0..48 {
         let store = if number % 2 == 0 { database.store.clone() } else { other.clone() };
-        jobs.spawn(work(store, 20));
+        jobs.spawn(work(store, format!("host-{number}"), 15));
     }
 
     let results = jobs.join_all().await;
@@ -59,6 +77,20 @@ async fn readers_and_writers_do_not_disturb_each_other(database: &TestDatabase) 
         result.unwrap();
     }
     assert_eq!(database.store.node_count(&NodeFilter::default()).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_whole_after_many_have_worked_on_it() {
+    let database = TestDatabase::sqlite().await;
+    let pragma = async |name: &'static str| {
+        let rows = database.store.pools().read(Statement::new("pragma", name)).await.unwrap();
+        rows.first().unwrap().text("answer").unwrap()
+    };
+
+    a_busy_database_is_never_the_caller_s_trouble(&database).await;
+
+    assert_eq!(pragma("SELECT journal_mode AS answer FROM pragma_journal_mode").await, "wal");
+    assert_eq!(pragma("SELECT integrity_check AS answer FROM pragma_integrity_check").await, "ok");
 }
 
 async fn dropped_calls_leave_the_store_usable(database: &TestDatabase) {
@@ -78,7 +110,6 @@ async fn dropped_calls_leave_the_store_usable(database: &TestDatabase) {
 }
 
 async fn a_transaction_that_is_not_committed_changes_nothing(database: &TestDatabase) {
-    use crate::statement::Statement;
     let node = database.node().await;
 
     let mut transaction = database.store.pools().begin("test").await.unwrap();

@@ -185,3 +185,38 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #[test]
+    fn no_path_leaves_the_table(
+        start in prop::sample::select(ProvisionState::ALL.as_slice()),
+        begin in prop::option::of(prop::sample::select(ProvisionState::ALL.as_slice())),
+        moves in prop::collection::vec(
+            (
+                prop::sample::select(Event::ALL.as_slice()),
+                prop::option::of(prop::sample::select(ProvisionState::ALL.as_slice())),
+            ),
+            0..64,
+        ),
+    ) {
+        let machine = Machine::new(start, begin);
+        prop_assert_eq!(machine.is_ok(), begin.is_none_or(ProvisionState::is_stable));
+        let Ok(mut machine) = machine else { return Ok(()) };
+        for (event, target) in moves {
+            let before = machine;
+            let row = TRANSITIONS.iter().find(|row| row.0 == before.current() && row.1 == event);
+
+            let moved = machine.process_event(event, target);
+
+            let legal = row.is_some() && target.is_none_or(ProvisionState::is_stable);
+            prop_assert_eq!(moved.is_ok(), legal);
+            if legal {
+                prop_assert_eq!(Some(machine.current()), row.map(|row| row.2));
+                prop_assert!(machine.target().is_none_or(ProvisionState::is_stable));
+                prop_assert!(target.is_none() || machine.target() == target);
+            } else {
+                prop_assert_eq!(machine, before);
+            }
+        }
+    }
+}
