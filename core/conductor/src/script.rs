@@ -117,6 +117,7 @@ pub(crate) fn plugin(script: &Script) -> Plugin {
         with(script, Network),
         with(script, Power),
         with(script, Rescue),
+        with(script, Storage),
     ];
     Plugin::builtin(NAME, implementations).unwrap()
 }
@@ -141,6 +142,7 @@ pub(crate) fn drivers() -> DriverConfig {
         enabled_network_interfaces: both("noop"),
         enabled_power_interfaces: both("fake"),
         enabled_rescue_interfaces: both("no-rescue"),
+        enabled_storage_interfaces: both("noop"),
         default_boot_interface: default(),
         default_console_interface: default(),
         default_deploy_interface: default(),
@@ -413,5 +415,25 @@ impl RescueInterface for Rescue {
 
     async fn clean_up(&self, task: &DriverTask<NoInfo>) -> Result<()> {
         self.0.call("rescue.clean_up", task).await.map(drop)
+    }
+}
+
+struct Storage(Script);
+
+/// Nodes choose it by name.
+#[interface(storage, name = "script")]
+impl StorageInterface for Storage {
+    type Info = NoInfo;
+
+    async fn attach_volumes(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("storage.attach_volumes", task).await.map(drop)
+    }
+
+    async fn detach_volumes(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("storage.detach_volumes", task).await.map(drop)
+    }
+
+    async fn should_write_image(&self, _task: &DriverTask<NoInfo>) -> Result<bool> {
+        Ok(true)
     }
 }

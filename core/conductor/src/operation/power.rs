@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use farrier_model::notification::Status;
 use farrier_model::power::{check_action, check_request, may_skip, target_power_state};
-use farrier_model::provision::FAILURE;
+use farrier_model::provision::{FAILURE, ProvisionState};
 use farrier_sdk::error::{Chain, ErrorKind};
 use farrier_sdk::interface::power::{PowerClient, PowerState};
 use jiff::Timestamp;
@@ -95,14 +95,7 @@ pub(crate) async fn action(
         }
     }
     begin(task, request, target).await?;
-    let power = with_limits(task, timeout)?;
-    let changed = if request == PowerState::Reboot {
-        power.reboot(timeout_of(task, timeout)).await.map_err(power.0.failed("reboot"))
-    } else {
-        let changed = power.set_power_state(request, timeout_of(task, timeout)).await;
-        changed.map_err(power.0.failed("set_power_state"))
-    };
-    match changed {
+    match change(task, request, target, timeout).await {
         Err(error) => {
             read_back(task, &error).await;
             fail(task, request, target, error).await
@@ -114,8 +107,44 @@ pub(crate) async fn action(
             task.save().await?;
             notify(task, request, Status::End);
             info!(node = %uuid, to = %target, operation = %request, "node changed its power state");
+            if target == PowerState::Off {
+                detach_volumes(task).await;
+            }
             Ok(())
         }
+    }
+}
+
+/// Switches the machine; an instance that is to run gets its volumes first.
+async fn change(
+    task: &mut ExclusiveTask,
+    request: PowerState,
+    target: PowerState,
+    timeout: Option<Duration>,
+) -> Result<(), ConductorError> {
+    if target == PowerState::On && task.node().provision_state == ProvisionState::Active {
+        let storage = task.storage()?;
+        storage.attach_volumes().await.map_err(storage.0.failed("attach_volumes"))?;
+    }
+    let power = with_limits(task, timeout)?;
+    let wait = timeout_of(task, timeout);
+    if request == PowerState::Reboot {
+        return power.reboot(wait).await.map_err(power.0.failed("reboot"));
+    }
+    power.set_power_state(request, wait).await.map_err(power.0.failed("set_power_state"))
+}
+
+/// Takes the volumes from an instance that was switched off. The machine is off whatever comes of it.
+async fn detach_volumes(task: &mut ExclusiveTask) {
+    if task.node().provision_state != ProvisionState::Active {
+        return;
+    }
+    let detached = match task.storage() {
+        Ok(storage) => storage.detach_volumes().await.map_err(storage.0.failed("detach_volumes")),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = detached {
+        warn!(node = %task.node().uuid, error = %Chain(&error), "volumes could not be detached");
     }
 }
 
@@ -207,3 +236,6 @@ async fn fail(
 fn notify(task: &ExclusiveTask, request: PowerState, status: Status) {
     task.shared().notifier.power_set(task.node(), request, status);
 }
+
+#[cfg(test)]
+mod tests;

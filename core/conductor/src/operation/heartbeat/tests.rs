@@ -253,7 +253,7 @@ async fn in_other_states_nobody_listens_unless_agents_stay() {
 }
 
 #[tokio::test]
-async fn a_call_renews_the_wait_but_not_while_somebody_polls() {
+async fn a_call_renews_the_wait_and_leaves_the_step_to_whoever_polls() {
     for (state, ..) in WAITING.into_iter().filter(|(state, ..)| *state != S::RescueWait) {
         let (fixture, _script) = fixture().await;
         let polling = Flow::of(state).unwrap().keys().polling;
