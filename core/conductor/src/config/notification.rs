@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use farrier_model::notification::Level;
 use farrier_sdk::secret::Secret;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::error::ConductorError;
 
@@ -49,12 +50,13 @@ impl Default for NotificationConfig {
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
     /// Where to send them, beginning with `http://` or `https://`; not shown anywhere, because it may hold a secret.
+    #[serde(deserialize_with = "secret")]
     pub url: Secret<String>,
     /// Sent as `Authorization: Bearer`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_secret")]
     pub token: Option<Secret<String>>,
     /// More headers of each request.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "secrets")]
     pub headers: BTreeMap<String, Secret<String>>,
     /// Whose certificates are believed: true for the system's roots, false for anybody's, or a PEM file of roots.
     #[serde(default)]
@@ -100,6 +102,29 @@ impl WebhookConfig {
             retry_interval_max: defaults::retry_interval_max(),
         }
     }
+}
+
+/// Reads a text without repeating it when it is none, as a number from the environment is none.
+fn text<E: serde::de::Error>(value: Value) -> Result<Secret<String>, E> {
+    match value {
+        Value::String(text) => Ok(Secret::new(text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Err(E::custom("this has to be text; in the environment put it into double quotes"))
+        }
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, D::Error> {
+    text(Value::deserialize(deserializer)?)
+}
+
+fn optional_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret<String>>, D::Error> {
+    secret(deserializer).map(Some)
+}
+
+fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Secret<String>>, D::Error> {
+    let values = BTreeMap::<String, Value>::deserialize(deserializer)?;
+    values.into_iter().map(|(name, value)| Ok((name, text(value)?))).collect()
 }
 
 mod defaults {
@@ -230,6 +255,23 @@ mod tests {
         webhook.headers.insert("x-key".to_owned(), Secret::new("CANARY".to_owned()));
 
         assert!(!format!("{webhook:?}").contains("CANARY"));
+    }
+
+    #[test]
+    fn a_secret_that_is_no_text_is_refused_without_being_shown() {
+        let read = |text| serde_json::from_str::<WebhookConfig>(text);
+
+        let good = read(r#"{"url": "http://a/", "token": "t", "headers": {"x-key": "k"}}"#).unwrap();
+        assert_eq!(good.token.unwrap().expose(), "t");
+        assert_eq!(good.headers["x-key"].expose(), "k");
+        for text in [
+            r#"{"url": 4711}"#,
+            r#"{"url": "http://a/", "token": 4711}"#,
+            r#"{"url": "http://a/", "headers": {"x-key": [4711]}}"#,
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains("has to be text") && !error.contains("4711"), "{error}");
+        }
     }
 
     #[test]

@@ -66,17 +66,6 @@ fn job() -> Job {
 }
 
 #[tokio::test]
-async fn row_t37_an_event_without_a_job_is_told_exactly_once() {
-    let fixture = Fixture::new(quick()).await;
-    let (mut task, mut heard) = task_in(&fixture, ProvisionState::Available, None).await;
-
-    task.process_event(Event::Manage, ProcessEvent::default()).await.unwrap();
-    task.finish().await.unwrap();
-
-    assert_eq!(kinds(&told(&mut heard)), [kind("provision_set.success", Level::Info)]);
-}
-
-#[tokio::test]
 async fn row_t46_without_a_processed_event_nothing_is_told() {
     let fixture = Fixture::new(quick()).await;
     let (mut task, mut heard) = task_in(&fixture, ProvisionState::Available, None).await;
