@@ -133,8 +133,12 @@ impl Settings {
         // A node that chooses nothing gets what ships with the conductor, and the fake driver's own where it has it.
         let mut drivers = vec![format!("enabled_hardware_types = [{}]", types.join(", "))];
         if self.hardware_types.iter().any(|name| name == "fake-hardware") {
-            drivers.push("enabled_boot_interfaces = [\"noop\", \"fake\"]".to_owned());
-            drivers.push("enabled_deploy_interfaces = [\"noop\", \"fake\"]".to_owned());
+            for kind in ["boot", "deploy", "storage"] {
+                drivers.push(format!("enabled_{kind}_interfaces = [\"noop\", \"fake\"]"));
+            }
+            for kind in ["bios", "console", "firmware", "inspect", "raid", "rescue", "vendor"] {
+                drivers.push(format!("enabled_{kind}_interfaces = [\"no-{kind}\", \"fake\"]"));
+            }
         }
         format!(
             "[api]\nhost_ip = \"127.0.0.1\"\nport = {}\n\n[database]\nconnection = {}\n\n\

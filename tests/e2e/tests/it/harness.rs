@@ -134,6 +134,18 @@ impl Daemon {
         command.arg(format!("http://{}", self.farrierd.address())).args(arguments);
         command.output().unwrap()
     }
+
+    /// Runs a script of Python whose `b` is openstacksdk's own client, unchanged, of this daemon; what it printed.
+    pub(crate) fn openstacksdk(&self, script: &str) -> String {
+        let mut command = Command::new(venv::find("python").unwrap_or_else(|error| panic!("{error}")));
+        let connection = format!(
+            "import openstack\nb = openstack.connect(auth_type='none', auth=dict(endpoint='http://{}')).baremetal\n",
+            self.farrierd.address()
+        );
+        let output = command.arg("-c").arg(connection + script).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
 }
 
 impl Drop for Daemon {

@@ -17,3 +17,4 @@ mod notifications;
 mod plugins;
 mod power;
 mod rows;
+mod sdk;
