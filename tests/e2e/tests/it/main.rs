@@ -18,3 +18,4 @@ mod plugins;
 mod power;
 mod rows;
 mod sdk;
+mod steps;
