@@ -54,11 +54,33 @@ pub(crate) struct ApiConfig {
     pub(crate) public_endpoint: Option<String>,
     /// Most records in one answer.
     pub(crate) max_limit: u32,
+    /// Who may ask: everybody (`noauth`), or users of a file (`http_basic`).
+    pub(crate) auth_strategy: AuthStrategy,
+    /// The file with a line `user:bcrypt hash` for each user, as `htpasswd -nbB` writes them; read again when it
+    /// changes.
+    pub(crate) http_basic_auth_user_file: Option<PathBuf>,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuthStrategy {
+    /// Everybody who reaches the address.
+    Noauth,
+    /// The users of a file.
+    HttpBasic,
 }
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self { host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 6385, public_endpoint: None, max_limit: 1000 }
+        Self {
+            host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 6385,
+            public_endpoint: None,
+            max_limit: 1000,
+            auth_strategy: AuthStrategy::Noauth,
+            http_basic_auth_user_file: None,
+        }
     }
 }
 

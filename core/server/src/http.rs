@@ -3,6 +3,7 @@
 //! | module | about |
 //! |---|---|
 //! | `frame` | what every request and every answer has |
+//! | `auth` | who may ask |
 //! | `version` | which versions are offered, and which paths each has |
 //! | `call`, `patch`, `answer`, `paging` | reading requests and their values, writing answers and lists |
 //! | `error` | the one match from an error to a status and a text |
@@ -13,6 +14,7 @@
 //! **Invariant:** no handler touches the store, a driver or a lock: all work is a method of the conductor.
 
 mod answer;
+mod auth;
 mod call;
 mod conductors;
 mod detached;
@@ -37,6 +39,7 @@ use farrier_conductor::service::Conductor;
 use tower::Layer;
 
 use crate::config::ApiConfig;
+pub(crate) use auth::Auth;
 use error::HttpError;
 
 /// The most bytes the body of a request may have: room for the data an inspection collects, logs included. A larger
@@ -52,12 +55,14 @@ pub(crate) struct ApiState {
     pub(crate) public_endpoint: Option<String>,
     /// The most items one page of a list may have.
     pub(crate) max_limit: u32,
+    /// Who may ask.
+    pub(crate) auth: Auth,
 }
 
 impl ApiState {
     /// The API of one conductor.
-    pub(crate) fn new(conductor: Conductor, config: &ApiConfig) -> Self {
-        Self { conductor, public_endpoint: config.public_endpoint.clone(), max_limit: config.max_limit }
+    pub(crate) fn new(conductor: Conductor, config: &ApiConfig, auth: Auth) -> Self {
+        Self { conductor, public_endpoint: config.public_endpoint.clone(), max_limit: config.max_limit, auth }
     }
 }
 
@@ -68,6 +73,7 @@ type Shared = axum::extract::State<Arc<ApiState>>;
 ///
 /// The frame stands before the routes, so that it also sees requests for which there is no route.
 pub(crate) fn router(state: ApiState) -> Router {
+    let auth = state.auth.clone();
     let state = Arc::new(state);
     let routes = Router::new()
         .merge(root::routes())
@@ -80,7 +86,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_SIZE_MAX))
         .with_state(Arc::clone(&state));
-    Router::new().fallback_service(middleware::from_fn(frame::frame).layer(routes))
+    Router::new().fallback_service(middleware::from_fn_with_state(auth, frame::frame).layer(routes))
 }
 
 async fn no_such_path() -> HttpError {

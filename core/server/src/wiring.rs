@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::http;
+use crate::http::{self, Auth};
 use crate::plugins::{self, Plans};
 
 /// Runs the daemon until it is told to stop.
@@ -30,6 +30,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let address = SocketAddr::new(config.api.host_ip, config.api.port);
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("`{address}` could not be listened on"))?;
+    let auth = Auth::new(&config.api).context("the API could not be started")?;
     let registry = load(&config).await?;
     let store = Store::open(&config.database).await.context("the database could not be opened")?;
     let _only = only_user(&store)?;
@@ -37,7 +38,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let conductor = Conductor::start_with(own, notifications, store.clone(), Arc::new(registry))
         .await
         .context("the conductor could not be started")?;
-    let served = serve(&config, listener, &conductor).await;
+    let served = serve(&config, listener, &conductor, auth).await;
     conductor.stop().await;
     store.close().await;
     served
@@ -85,10 +86,15 @@ fn only_user(store: &Store) -> anyhow::Result<Option<File>> {
 }
 
 /// Answers requests until a signal says stop.
-async fn serve(config: &Config, listener: TcpListener, conductor: &Conductor) -> anyhow::Result<()> {
+async fn serve(
+    config: &Config,
+    listener: TcpListener,
+    conductor: &Conductor,
+    auth: Auth,
+) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     info!(%address, "API is listening");
-    let router = http::router(http::ApiState::new(conductor.clone(), &config.api));
+    let router = http::router(http::ApiState::new(conductor.clone(), &config.api, auth));
     axum::serve(listener, router).with_graceful_shutdown(stop_signal()).await.context("the listener failed")
 }
 

@@ -91,7 +91,7 @@ impl FromRequestParts<Arc<ApiState>> for Call {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, HttpError> {
-        let Some(Framed { version, request_id }) = parts.extensions.get().cloned() else {
+        let Some(Framed { version, request_id, user }) = parts.extensions.get().cloned() else {
             let text = "The request reached its handler without a version.";
             return Err(Fault::new(ErrorName::InternalError, text).into());
         };
@@ -100,7 +100,7 @@ impl FromRequestParts<Arc<ApiState>> for Call {
         Ok(Self {
             version,
             base: base(state, parts),
-            context: RequestContext { request_id: Some(request_id), ..RequestContext::default() },
+            context: RequestContext { request_id: Some(request_id), user, ..RequestContext::default() },
             arguments: arguments.0,
         })
     }

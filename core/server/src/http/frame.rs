@@ -7,12 +7,13 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use farrier_api::error::{ErrorName, Fault, Refusal};
+use farrier_api::error::{AuthFault, ErrorName, Fault, Refusal};
 use farrier_api::version::{
     MAX_VERSION_HEADER, MIN_VERSION_HEADER, Microversion, REQUEST_ID_HEADERS, VERSION_HEADER,
 };
@@ -20,6 +21,7 @@ use futures_util::FutureExt;
 use tracing::{Instrument, debug, error, info_span};
 use uuid::Uuid;
 
+use super::auth::{Auth, CHALLENGE};
 use super::error::HttpError;
 use super::version::{self, OFFERED};
 
@@ -30,17 +32,19 @@ pub(super) struct Framed {
     pub(super) version: Microversion,
     /// `req-` and a UUID.
     pub(super) request_id: String,
+    /// Who asks; none where nobody has to say.
+    pub(super) user: Option<String>,
 }
 
 /// Answers a request in its frame.
-pub(super) async fn frame(mut request: Request, next: Next) -> Response {
+pub(super) async fn frame(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
     let request_id = format!("req-{}", Uuid::new_v4());
     let span = info_span!("request", %request_id);
     let framed = async {
         let start = Instant::now();
         trim(request.uri_mut());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let (mut response, version) = route(request, &request_id, next).await;
+        let (mut response, version) = route(&auth, request, &request_id, next).await;
         describe(response.headers_mut(), version, &request_id);
         // Never the query: it can hold what is nobody else's business.
         debug!(
@@ -53,8 +57,17 @@ pub(super) async fn frame(mut request: Request, next: Next) -> Response {
 }
 
 /// Finds the version in force and hands the request on; without a version there is only the refusal.
-async fn route(mut request: Request, request_id: &str, next: Next) -> (Response, Option<Microversion>) {
+async fn route(
+    auth: &Auth,
+    mut request: Request,
+    request_id: &str,
+    next: Next,
+) -> (Response, Option<Microversion>) {
     let path = request.uri().path();
+    let user = match auth.user(path, request.headers()).await {
+        Ok(user) => user,
+        Err(fault) => return (refused(&fault), None),
+    };
     let version = match version::negotiate(request.headers()) {
         Ok(version) => version,
         // The root tells which versions there are, so it cannot depend on one.
@@ -64,7 +77,7 @@ async fn route(mut request: Request, request_id: &str, next: Next) -> (Response,
     if !version::has_path(version, path) {
         return (HttpError::from(Refusal::no_such_path()).into_response(), Some(version));
     }
-    request.extensions_mut().insert(Framed { version, request_id: request_id.to_owned() });
+    request.extensions_mut().insert(Framed { version, request_id: request_id.to_owned(), user });
     let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(payload) => {
@@ -78,6 +91,17 @@ async fn route(mut request: Request, request_id: &str, next: Next) -> (Response,
         }
     };
     (response, Some(version))
+}
+
+/// The answer to a request whose sender is not known.
+fn refused(fault: &AuthFault) -> Response {
+    let status = StatusCode::from_u16(fault.code).unwrap_or(StatusCode::UNAUTHORIZED);
+    let json = HeaderValue::from_static("application/json");
+    let mut response = (status, [(CONTENT_TYPE, json)], fault.body()).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+    }
+    response
 }
 
 /// Takes the slashes off the end of the path: clients write both forms.

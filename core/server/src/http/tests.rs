@@ -31,7 +31,8 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::ApiState;
+use super::{ApiState, Auth};
+use crate::config::ApiConfig;
 
 /// The host every request asks for.
 const HOST: &str = "127.0.0.1:6385";
@@ -106,7 +107,7 @@ impl Api {
             ..ConductorConfig::default()
         };
         let conductor = Conductor::start(config, store.clone(), registry).await.unwrap();
-        let mut state = ApiState { conductor: conductor.clone(), public_endpoint: None, max_limit: 1000 };
+        let mut state = ApiState::new(conductor.clone(), &ApiConfig::default(), Auth::None);
         change(&mut state);
         Self { router: super::router(state), conductor, store, _directory: directory }
     }

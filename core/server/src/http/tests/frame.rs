@@ -161,7 +161,7 @@ async fn a_handler_that_panics_is_500_and_the_next_request_is_served() {
     let routes = axum::Router::new()
         .route("/v1/bad", get(|| async { panic!("out of luck") as String }))
         .route("/v1/good", get(|| async { "good" }));
-    let service = middleware::from_fn(frame::frame).layer(routes);
+    let service = middleware::from_fn_with_state(super::Auth::None, frame::frame).layer(routes);
     let get = |path: &str| service.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
 
     let (bad, good) = (get("/v1/bad").await.unwrap(), get("/v1/good").await.unwrap());
@@ -192,4 +192,26 @@ async fn links_begin_with_what_the_client_asked_for_or_with_what_is_configured()
     assert_eq!(asked.header("location"), format!("http://127.0.0.1:6385/v1/nodes/{NODE}"));
     assert_eq!(configured.header("location"), format!("https://farrier.example.org/v1/nodes/{NODE}"));
     assert_eq!(configured.body["links"][1]["href"], format!("https://farrier.example.org/nodes/{NODE}"));
+}
+
+#[tokio::test]
+async fn who_does_not_say_who_he_is_gets_in_nowhere_but_the_door() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("users");
+    std::fs::write(&file, format!("alice:{}", bcrypt::hash("secret", 4).unwrap())).unwrap();
+    let config = crate::config::ApiConfig {
+        auth_strategy: crate::config::AuthStrategy::HttpBasic,
+        http_basic_auth_user_file: Some(file),
+        ..crate::config::ApiConfig::default()
+    };
+    let api = Api::with(|state| state.auth = crate::http::Auth::new(&config).unwrap()).await;
+
+    let refused = api.get("/v1/nodes").await;
+
+    assert_eq!(refused.body, json!({"error": {"message": "Authorization required", "code": 401}}));
+    assert_eq!(refused.header("www-authenticate"), "Basic realm=\"Baremetal API\"");
+    assert!(refused.header("x-openstack-request-id").starts_with("req-"));
+    assert_eq!(api.get("/v1/").await.status, 200);
+    let request = Request::builder().uri("/v1/nodes").header("authorization", "Basic YWxpY2U6c2VjcmV0");
+    assert_eq!(api.send(request.body(Body::empty()).unwrap()).await.status, 200);
 }
