@@ -8,6 +8,8 @@ use farrier_model::step::{StepId, StepPriority};
 use farrier_sdk::interface::InterfaceType;
 use serde::{Deserialize, Serialize};
 
+use crate::ring::HashAlgorithm;
+
 pub use crate::operation::rescue::RescueHash;
 pub use notification::{NotificationConfig, VerifyCa, WebhookConfig};
 
@@ -216,7 +218,19 @@ pub struct ConductorConfig {
     /// Seconds without a heartbeat after which a conductor counts as dead.
     pub heartbeat_timeout: u64,
     /// Seconds between two heartbeats.
-    pub heartbeat_interval: u64,
+    pub heartbeat_interval: f64,
+    /// Seconds between two looks for conductors that have been gone for long; 0 switches them off.
+    pub conductor_cleanup_interval: f64,
+    /// Most of them that are forgotten at once.
+    pub conductor_cleanup_batch_size: usize,
+    /// Seconds after which a conductor that is gone is forgotten; at least three times `heartbeat_timeout`.
+    pub conductor_cleanup_timeout: u64,
+    /// Points of each conductor on the circle that says which nodes are whose: two to the power of this.
+    pub hash_partition_exponent: u32,
+    /// Seconds after which it is found out anew which conductors there are.
+    pub hash_ring_reset_interval: u64,
+    /// What places nodes on the circle; the same on all conductors.
+    pub hash_ring_algorithm: HashAlgorithm,
     /// Most nodes that one pass of the timeouts and of taking over acts on.
     pub periodic_max_workers: usize,
     /// Seconds between two synchronisations of power states; 0 switches them off.
@@ -262,8 +276,10 @@ pub struct ConductorConfig {
     pub node_history_max_entries: u32,
     /// Days that a clean-up keeps every entry.
     pub node_history_minimum_days: u32,
-    /// Seconds that running work has to end when the conductor stops.
+    /// Seconds that running work has to end when the conductor stops; 0 waits for as long as it takes.
     pub graceful_shutdown_timeout: u64,
+    /// The same when the conductor is drained: when it was told to stop with SIGUSR2.
+    pub drain_shutdown_timeout: u64,
 }
 
 impl Default for ConductorConfig {
@@ -298,7 +314,13 @@ impl Default for ConductorConfig {
             record_step_flows_in_history: true,
             allow_deleting_available_nodes: true,
             heartbeat_timeout: 60,
-            heartbeat_interval: 10,
+            heartbeat_interval: 10.0,
+            conductor_cleanup_interval: 86400.0,
+            conductor_cleanup_batch_size: 50,
+            conductor_cleanup_timeout: 1_209_600,
+            hash_partition_exponent: 5,
+            hash_ring_reset_interval: 15,
+            hash_ring_algorithm: HashAlgorithm::Md5,
             periodic_max_workers: 8,
             sync_power_state_interval: 120.0,
             sync_power_state_workers: 8,
@@ -322,7 +344,22 @@ impl Default for ConductorConfig {
             node_history_max_entries: 300,
             node_history_minimum_days: 0,
             graceful_shutdown_timeout: 60,
+            drain_shutdown_timeout: 1800,
         }
+    }
+}
+
+/// The port that conductors listen on for each other unless they are told otherwise.
+pub const JSON_RPC_PORT: u16 = 8089;
+
+/// The one name of a conductor: in the registry, in locks, and where others reach it.
+///
+/// `port` is where it listens for other conductors, if it does; only another one than usual is part of the name.
+#[must_use]
+pub fn identity(host: &str, port: Option<u16>) -> String {
+    match port {
+        Some(port) if port != JSON_RPC_PORT => format!("{host}:{port}"),
+        Some(_) | None => host.to_owned(),
     }
 }
 

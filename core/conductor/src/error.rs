@@ -46,6 +46,9 @@ pub enum ConductorError {
         /// A library that offers it but was refused here.
         refused: Option<Box<RefusedLibrary>>,
     },
+    /// No conductor is alive, not even this one: its heartbeat may not get through. Ironic's `TemporaryFailure`.
+    #[error("no conductor is alive, try again later")]
+    NoConductors,
     /// Every worker is busy. Ironic's `NoFreeConductorWorker`.
     #[error("all {size} workers of this conductor are busy, try again later")]
     NoFreeConductorWorker {

@@ -22,6 +22,7 @@ mod periodic;
 #[cfg(test)]
 mod power_script;
 pub mod registry;
+pub mod ring;
 #[cfg(test)]
 mod script;
 pub mod service;
@@ -31,4 +32,5 @@ mod steps;
 pub mod task;
 pub mod workers;
 
+pub use lifecycle::{Departure, Pace, Registered};
 pub use lock::Retry;

@@ -3,14 +3,19 @@
 //! Source: Ironic's conductor manager.
 
 mod consoles;
+mod heartbeat;
 mod stuck;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use farrier_model::conductor::{Conductor as ConductorRecord, HardwareInterface};
+use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
 use farrier_store::{Registration, Store};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config::{ConductorConfig, NotificationConfig};
@@ -20,10 +25,41 @@ use crate::periodic;
 use crate::registry::Registry;
 use crate::service::Conductor;
 use crate::steps::wake::{self, Sweep};
-use crate::task::TaskManager;
+use crate::task::{Shared, TaskManager};
+
+pub(crate) use heartbeat::Heartbeat;
 
 /// What is left on nodes whose power action died with an earlier run of this conductor.
 const POWER_ACTION_ABORTED: &str = "Pending power operation was aborted due to conductor restart";
+
+/// How a conductor leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Departure {
+    /// What others see meanwhile and afterwards.
+    pub registration: Registered,
+    /// How much time running work has.
+    pub pace: Pace,
+}
+
+/// Whether a conductor that leaves says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registered {
+    /// It does: others take its nodes.
+    #[default]
+    Withdraw,
+    /// It does not: it is back at once.
+    Stay,
+}
+
+/// How much time running work has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// `graceful_shutdown_timeout`.
+    #[default]
+    Graceful,
+    /// `drain_shutdown_timeout`.
+    Drain,
+}
 
 /// How long plugins may take to end what they run.
 const PLUGIN_PATIENCE: Duration = Duration::from_secs(5);
@@ -45,9 +81,15 @@ impl Conductor {
     /// Takes up the name in the configuration: clears what an earlier run left, registers, and says so from time
     /// to time. The caller loads plugins before and listens after.
     ///
+    /// Where the database is shared, a record of this name that says it is alive costs a wait for another heartbeat.
+    ///
     /// # Errors
     ///
-    /// [`ConductorError::IncorrectConfiguration`]; those of the store. Nothing stays registered.
+    /// - [`ConductorError::IncorrectConfiguration`].
+    /// - [`StoreError::ConductorAlreadyRegistered`](farrier_store::StoreError): another process of this name is at work.
+    /// - Those of the store.
+    ///
+    /// Nothing stays registered.
     pub async fn start_with(
         config: ConductorConfig,
         notifications: &NotificationConfig,
@@ -62,16 +104,20 @@ impl Conductor {
         let notifier = Notifier::start(&host, notifications, &registry.secret_keys())?;
         let tasks = TaskManager::new(&host, config, store.clone(), registry, notifier)?;
         let conductor = Self::new(tasks);
+        let shared = conductor.tasks().shared();
+        heartbeat::refuse_twin(&store, &shared.config).await?;
         store.node_target_power_states_clear(&host, POWER_ACTION_ABORTED).await?;
         store.node_reservations_clear(&host).await?;
         let record = conductor.register().await?;
-        if let Err(error) = conductor.take_up(&record).await {
-            store.conductor_offline(&host).await?;
-            return Err(error);
+        if let Err(failure) = conductor.take_up(&record).await {
+            error!(conductor = host, error = %Chain(&failure), "conductor does not start, its registration is withdrawn");
+            conductor.withdraw().await;
+            return Err(failure);
         }
-        conductor.start_heartbeat();
+        Heartbeat::start(shared);
         wake::sweep(&conductor, Sweep::All).await?;
-        periodic::start(&conductor.tasks().shared().workers, periodic::tasks(&conductor));
+        periodic::start(&shared.workers, periodic::tasks(&conductor));
+        watch_ring(shared).await;
         consoles::restore_consoles(&conductor);
         info!(conductor = host, hardware_types = ?record.drivers, "conductor is started");
         Ok(conductor)
@@ -122,47 +168,101 @@ impl Conductor {
         Ok(self.store().conductor_interfaces_register(record, &rows).await?)
     }
 
-    /// Says from time to time that this conductor lives, where others can hear it.
-    fn start_heartbeat(&self) {
-        let shared = Arc::clone(self.tasks().shared());
-        if !shared.store.is_shared() {
-            return;
+    /// Is gone, for others.
+    async fn withdraw(&self) {
+        let shared = self.tasks().shared();
+        let withdraw = async {
+            shared.store.conductor_offline(&shared.host).await?;
+            let record = shared.store.conductor_get(&shared.host).await?;
+            shared.store.conductor_interfaces_clear(&record).await
+        };
+        if let Err(failure) = withdraw.await {
+            error!(conductor = shared.host, error = %Chain(&failure), "conductor could not be marked offline");
         }
-        let interval = Duration::from_secs(shared.config.heartbeat_interval.max(1));
-        let workers = shared.workers.clone();
-        workers.spawn_cleanup(async move {
-            let mut ticks = tokio::time::interval(interval);
-            loop {
-                tokio::select! {
-                    _ = ticks.tick() => {}
-                    () = shared.workers.stopping().cancelled() => break,
-                }
-                if let Err(error) = shared.store.conductor_touch(&shared.host).await {
-                    warn!(conductor = shared.host, %error, "heartbeat could not be written");
-                }
-            }
-        });
     }
 
-    /// Ends: marks itself offline, waits for running jobs, closes the plugins, sends what was told meanwhile.
+    /// Ends, and says so.
     pub async fn stop(&self) {
+        self.stop_work(Departure::default()).await;
+        self.end().await;
+    }
+
+    /// The first part of the end: takes no more work, waits for what is running, and gives other conductors time to
+    /// notice. What they still send is to be answered until then.
+    pub async fn stop_work(&self, departure: Departure) {
         let shared = self.tasks().shared();
-        if let Err(error) = shared.store.conductor_offline(&shared.host).await {
-            error!(conductor = shared.host, %error, "conductor could not be marked offline");
+        let seconds = match departure.pace {
+            Pace::Graceful => shared.config.graceful_shutdown_timeout,
+            Pace::Drain => shared.config.drain_shutdown_timeout,
+        };
+        let noticed = Instant::now() + Duration::from_secs(shared.config.hash_ring_reset_interval);
+        if departure.registration == Registered::Stay {
+            shared.heartbeat.stay_registered();
         }
-        let patience = Duration::from_secs(shared.config.graceful_shutdown_timeout);
+        shared.workers.stopping().cancel();
+        if departure.registration == Registered::Withdraw {
+            self.withdraw().await;
+        }
+        let patience = (seconds != 0).then(|| Duration::from_secs(seconds));
         if !shared.workers.stop(patience).await {
             warn!(
                 conductor = shared.host,
                 "jobs are still running, their nodes stay locked until the next start"
             );
         }
+        if departure.registration == Registered::Withdraw && self.has_company().await {
+            info!(conductor = shared.host, "waiting until other conductors have noticed");
+            tokio::time::sleep_until(noticed).await;
+        }
+    }
+
+    /// Whether others share the nodes.
+    async fn has_company(&self) -> bool {
+        let shared = self.tasks().shared();
+        let timeout = Duration::from_secs(shared.config.heartbeat_timeout);
+        match shared.store.conductor_list_alive(timeout).await {
+            Ok(alive) => {
+                shared.store.is_shared() && alive.iter().any(|conductor| conductor.hostname != shared.host)
+            }
+            Err(failure) => {
+                warn!(error = %Chain(&failure), "whether other conductors are there is not known");
+                false
+            }
+        }
+    }
+
+    /// The second part of the end: closes the plugins, sends what was told meanwhile, and falls silent.
+    pub async fn end(&self) {
+        let shared = self.tasks().shared();
         for plugin in self.registry().plugins() {
             if let Err(error) = plugin.close(PLUGIN_PATIENCE).await {
                 warn!(plugin = plugin.name(), %error, "plugin did not close");
             }
         }
         shared.notifier.stop().await;
+        shared.heartbeat.stop().await;
         info!(conductor = shared.host, "conductor is stopped");
+    }
+}
+
+/// Looks from time to time which conductors there are, so that what is shown of owners is true.
+async fn watch_ring(shared: &Arc<Shared>) {
+    read_ring(shared).await;
+    let shared_for_job = Arc::clone(shared);
+    shared.workers.spawn_cleanup(async move {
+        let interval = Duration::from_secs(shared_for_job.config.hash_ring_reset_interval.max(1));
+        loop {
+            tokio::select! {
+                biased;
+                () = shared_for_job.workers.stopping().cancelled() => return,
+                () = tokio::time::sleep(interval) => read_ring(&shared_for_job).await,
+            }
+        }
+    });
+}
+
+async fn read_ring(shared: &Shared) {
+    if let Err(failure) = shared.rings.read(&shared.store, &shared.config).await {
+        warn!(error = %Chain(&failure), "which conductors there are could not be read");
     }
 }

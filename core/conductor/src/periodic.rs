@@ -8,6 +8,7 @@
 //!
 //! Source: Ironic's conductor manager.
 
+mod conductors;
 mod history;
 mod lanes;
 mod local_state;
@@ -174,6 +175,7 @@ pub(crate) fn tasks(conductor: &Conductor) -> Vec<PeriodicTask> {
             conductor,
             power_recovery::run,
         ),
+        PeriodicTask::new("conductors", config.conductor_cleanup_interval, conductor, conductors::run),
         PeriodicTask::new("history", config.node_history_cleanup_interval, conductor, history::run),
         PeriodicTask::new("steps", config.check_provision_state_interval, conductor, |pass| async move {
             wake::sweep(&pass.conductor, Sweep::Overdue).await

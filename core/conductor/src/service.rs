@@ -30,6 +30,7 @@ use crate::error::ConductorError;
 use crate::notify::Notifier;
 use crate::operation::{power, validate};
 use crate::registry::{Registry, RegistryError};
+use crate::ring::Unowned;
 use crate::task::{Acquire, ExclusiveTask, RequestContext, TaskManager};
 
 pub use crate::operation::validate::Validation;
@@ -242,25 +243,53 @@ impl Conductor {
         Ok(self.store().node_get_by_name(name.clone()).await?)
     }
 
-    /// Name of the conductor that answers for a node; none when nobody offers its hardware type to its group.
+    /// Name of the conductor that owns a node, as far as was known when last looked; none when nobody offers its
+    /// hardware type to its group.
     ///
-    /// As long as each conductor answers for itself alone, that is this one or nobody.
+    /// For showing it. Whoever acts on it asks [`owner`](Self::owner).
     #[must_use]
-    pub fn owner_of(&self, node: &Node) -> Option<&str> {
-        let offered = self.registry().hardware_type(&node.driver).is_ok();
-        (offered && node.conductor_group == self.group()).then(|| self.host())
+    pub fn owner_of(&self, node: &Node) -> Option<String> {
+        let known = self.tasks.shared().rings.last()?;
+        known.owner(&node.conductor_group, &node.driver, node.uuid).ok().map(str::to_owned)
     }
 
-    /// Leaves only the nodes this conductor looks after.
+    /// Name of the conductor that owns a node.
+    ///
+    /// # Errors
+    ///
+    /// [`ConductorError::NoValidHost`], [`ConductorError::NoConductors`]; those of the store.
+    pub async fn owner(&self, node: &Node) -> Result<String, ConductorError> {
+        let shared = self.tasks.shared();
+        let (group, driver) = (&node.conductor_group, &node.driver);
+        let known = shared.rings.fresh(&shared.store, &shared.config).await?;
+        if let Ok(owner) = known.owner(group, driver, node.uuid) {
+            return Ok(owner.to_owned());
+        }
+        // A conductor may have come since.
+        let known = shared.rings.read(&shared.store, &shared.config).await?;
+        match known.owner(group, driver, node.uuid) {
+            Ok(owner) => Ok(owner.to_owned()),
+            Err(Unowned::NoConductors) => Err(ConductorError::NoConductors),
+            Err(Unowned::NoValidHost) => {
+                let refused = match self.registry().hardware_type(driver) {
+                    Err(RegistryError::DriverNotFound { refused, .. }) => refused,
+                    Ok(_) | Err(_) => None,
+                };
+                Err(ConductorError::NoValidHost { driver: driver.clone(), group: group.clone(), refused })
+            }
+        }
+    }
+
+    /// Leaves only the nodes this conductor owns.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    #[expect(clippy::unused_async, reason = "who looks after what will be asked of the database")]
     pub(crate) async fn retain_mapped(&self, nodes: &mut Vec<NodeBrief>) -> Result<(), ConductorError> {
-        let group = self.group();
+        let shared = self.tasks.shared();
+        let known = shared.rings.fresh(&shared.store, &shared.config).await?;
         nodes.retain(|node| {
-            node.conductor_group == group && self.registry().hardware_type(&node.driver).is_ok()
+            known.owner(&node.conductor_group, &node.driver, node.uuid) == Ok(shared.host.as_str())
         });
         Ok(())
     }
@@ -269,28 +298,6 @@ impl Conductor {
     #[must_use]
     pub fn group(&self) -> String {
         self.tasks.shared().config.conductor_group.to_lowercase()
-    }
-
-    /// Makes sure that somebody can work on the node.
-    ///
-    /// # Errors
-    ///
-    /// [`ConductorError::NoValidHost`].
-    pub(crate) async fn check_host(&self, node: &Node) -> Result<(), ConductorError> {
-        let offers = |(conductor, alive): (ConductorRecord, bool)| {
-            alive
-                && conductor.conductor_group == node.conductor_group
-                && conductor.drivers.contains(&node.driver)
-        };
-        if self.conductors().await?.into_iter().any(offers) {
-            return Ok(());
-        }
-        let refused = match self.registry().hardware_type(&node.driver) {
-            Err(RegistryError::DriverNotFound { refused, .. }) => refused,
-            Ok(_) | Err(_) => None,
-        };
-        let (driver, group) = (node.driver.clone(), node.conductor_group.clone());
-        Err(ConductorError::NoValidHost { driver, group, refused })
     }
 
     async fn exclusive(

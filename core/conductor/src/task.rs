@@ -29,9 +29,11 @@ use farrier_store::Store;
 use crate::access::{Grip, TaskAccess};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::lifecycle::Heartbeat;
 use crate::lock::{Gates, LockPolicy, Retry};
 use crate::notify::Notifier;
 use crate::registry::{Driver, Registry, instance_override};
+use crate::ring::Rings;
 use crate::workers::Workers;
 
 pub use event::{ErrorHandler, ProcessEvent};
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     /// Name of this conductor: the tag of its locks.
     pub(crate) host: String,
     pub(crate) workers: Workers,
+    pub(crate) rings: Rings,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) notifier: Notifier,
     gates: Gates,
 }
@@ -140,9 +144,23 @@ impl TaskManager {
         notifier: Notifier,
     ) -> Result<Self, ConductorError> {
         let workers = Workers::new(&config)?;
+        let rings = Rings::new(&config)?;
+        let heartbeat = Heartbeat::default();
         let host = host.to_owned();
         let gates = Gates::default();
-        Ok(Self { shared: Arc::new(Shared { store, registry, config, host, workers, notifier, gates }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                store,
+                registry,
+                config,
+                host,
+                workers,
+                rings,
+                heartbeat,
+                notifier,
+                gates,
+            }),
+        })
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

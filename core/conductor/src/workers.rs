@@ -17,6 +17,9 @@ use crate::error::ConductorError;
 /// The smallest pool that leaves room for periodic work.
 const POOL_SIZE_MIN: usize = 3;
 
+/// Workers that are kept for what is done at intervals besides what has options of its own.
+const PERIODIC_EXTRA: usize = 2;
+
 /// Share of the pool that may be reserved, in percent.
 const RESERVED_PERCENT_MAX: usize = 50;
 
@@ -57,6 +60,13 @@ impl Workers {
             )));
         }
         let reserved = size * percent / 100;
+        let least = config.sync_power_state_workers + 2 * config.periodic_max_workers + PERIODIC_EXTRA;
+        if size - reserved <= least {
+            return Err(incorrect(format!(
+                "`workers_pool_size` is {size}, of which {reserved} workers are reserved; more than {least} must be left \
+                 for `sync_power_state_workers`, twice `periodic_max_workers` and {PERIODIC_EXTRA} others"
+            )));
+        }
         Ok(Self {
             size,
             reserved_size: reserved,
@@ -131,13 +141,19 @@ impl Workers {
         &self.stop
     }
 
-    /// Takes no more jobs that run for ever, and waits for the running ones, at most for `patience`.
+    /// Takes no more jobs, tells those that run for ever to end, and waits for all, at most for `patience` if there is one.
     ///
     /// Answers whether all have ended.
-    pub async fn stop(&self, patience: Duration) -> bool {
+    pub async fn stop(&self, patience: Option<Duration>) -> bool {
         self.stop.cancel();
         self.jobs.close();
-        tokio::time::timeout(patience, self.jobs.wait()).await.is_ok()
+        match patience {
+            Some(patience) => tokio::time::timeout(patience, self.jobs.wait()).await.is_ok(),
+            None => {
+                self.jobs.wait().await;
+                true
+            }
+        }
     }
 }
 
@@ -145,41 +161,128 @@ impl Workers {
 mod tests {
     use super::*;
 
-    fn config(size: usize, percent: usize) -> ConductorConfig {
-        ConductorConfig {
+    /// A pool as small as a test wants it: without those that periodic work needs.
+    fn pool(size: usize, percent: usize) -> Workers {
+        let config = ConductorConfig {
             workers_pool_size: size,
             reserved_workers_pool_percentage: percent,
+            sync_power_state_workers: 0,
+            periodic_max_workers: 0,
             ..ConductorConfig::default()
-        }
+        };
+        Workers::new(&config).unwrap()
+    }
+
+    /// All workers that can be had, and that they were as many.
+    fn take(workers: usize, acquire: impl Fn() -> Result<Permit, ConductorError>) -> Vec<Permit> {
+        let held: Vec<_> = std::iter::from_fn(|| acquire().ok()).take(workers).collect();
+        assert_eq!(held.len(), workers);
+        held
+    }
+
+    fn is_busy<T>(acquired: Result<T, ConductorError>) -> bool {
+        matches!(acquired, Err(ConductorError::NoFreeConductorWorker { .. }))
     }
 
     #[test]
-    fn the_reserved_part_is_used_when_the_rest_is_taken() {
-        let workers = Workers::new(&config(4, 25)).unwrap();
-        let held: Vec<_> = (0..4).map(|_| workers.acquire().unwrap()).collect();
+    fn row_w1_a_free_normal_pool_is_used_and_the_reserved_one_is_not() {
+        let workers = pool(4, 25);
 
-        let error = workers.acquire().unwrap_err();
+        let _held = take(3, || workers.acquire());
 
-        assert!(matches!(error, ConductorError::NoFreeConductorWorker { size: 4 }));
+        assert_eq!((workers.normal.available_permits(), workers.reserved.available_permits()), (0, 1));
+    }
+
+    #[test]
+    fn row_w2_the_reserved_pool_is_used_when_the_normal_one_is_taken() {
+        let workers = pool(4, 25);
+        let _normal = take(3, || workers.acquire_normal());
+
+        let _reserved = workers.acquire().unwrap();
+
+        assert_eq!(workers.reserved.available_permits(), 0);
+    }
+
+    #[test]
+    fn row_w3_whoever_opts_out_gets_no_reserved_worker() {
+        let workers = pool(4, 25);
+        let _normal = take(3, || workers.acquire_normal());
+
+        assert!(is_busy(workers.acquire_normal()));
+
+        assert_eq!(workers.reserved.available_permits(), 1);
+    }
+
+    #[test]
+    fn row_w4_without_a_reserved_pool_there_is_nothing_else() {
+        let workers = pool(4, 0);
+        let _normal = take(4, || workers.acquire_normal());
+
+        assert!(is_busy(workers.acquire()));
+    }
+
+    #[test]
+    fn row_w5_with_both_pools_taken_there_is_no_worker() {
+        let workers = pool(4, 25);
+        let held = take(4, || workers.acquire());
+
+        assert!(is_busy(workers.acquire()));
+
         drop(held);
         assert!(workers.acquire().is_ok());
     }
 
+    /// Nothing waits in a queue here, so that what the reference counts as running or waiting is a worker that is taken.
     #[test]
-    fn a_pool_that_is_too_small_is_refused() {
-        assert!(matches!(Workers::new(&config(2, 0)), Err(ConductorError::IncorrectConfiguration { .. })));
-        assert!(matches!(Workers::new(&config(300, 51)), Err(ConductorError::IncorrectConfiguration { .. })));
+    fn row_w6_w7_the_last_worker_is_given_and_no_more() {
+        let workers = pool(5, 0);
+        let _running = take(3, || workers.acquire());
+        let _waiting = take(1, || workers.acquire());
+
+        let last = workers.acquire();
+        let one_too_many = workers.acquire();
+
+        assert!(last.is_ok());
+        assert!(is_busy(one_too_many));
+    }
+
+    #[test]
+    fn a_twentieth_of_the_default_pool_is_reserved() {
+        let workers = Workers::new(&ConductorConfig::default()).unwrap();
+
+        assert_eq!((workers.normal_size(), workers.reserved_size), (285, 15));
+    }
+
+    /// Also row C13.
+    #[test]
+    fn row_c13_a_pool_without_room_for_periodic_work_is_refused() {
+        let sized = |size, percent| {
+            let (workers_pool_size, reserved_workers_pool_percentage) = (size, percent);
+            let defaults = ConductorConfig::default();
+            Workers::new(&ConductorConfig { workers_pool_size, reserved_workers_pool_percentage, ..defaults })
+        };
+
+        for (size, percent) in [(24, 5), (26, 0), (27, 5), (2, 0), (300, 51)] {
+            let refused = sized(size, percent);
+
+            assert!(
+                matches!(refused, Err(ConductorError::IncorrectConfiguration { .. })),
+                "{size} {percent}"
+            );
+        }
+        assert!(sized(27, 0).is_ok());
+        assert!(sized(28, 5).is_ok());
     }
 
     #[tokio::test]
     async fn stopping_waits_for_jobs() {
-        let workers = Workers::new(&config(3, 0)).unwrap();
+        let workers = pool(3, 0);
         let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
         workers.spawn(workers.acquire().unwrap(), async move { drop(receiver.await) });
 
-        assert!(!workers.stop(Duration::ZERO).await);
+        assert!(!workers.stop(Some(Duration::ZERO)).await);
 
         drop(sender);
-        assert!(workers.stop(Duration::from_secs(30)).await);
+        assert!(workers.stop(None).await);
     }
 }

@@ -12,10 +12,10 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::Notifier;
-use crate::config::{ConductorConfig, DriverConfig, NotificationConfig, WebhookConfig};
+use crate::config::{DriverConfig, NotificationConfig, WebhookConfig};
 use crate::operation::power;
 use crate::service::Conductor;
-use crate::task::tests::{Fixture, fake_drivers, quick};
+use crate::task::tests::{Fixture, fake_drivers, quick, three_workers};
 use crate::task::{Acquire, ExclusiveTask, Job, ProcessEvent, RequestContext};
 
 /// What was told until now.
@@ -201,7 +201,7 @@ async fn a_forbidden_power_off_is_told_as_an_error_and_leaves_no_target() {
 
 #[tokio::test]
 async fn a_power_action_without_a_worker_is_not_told() {
-    let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
+    let config = three_workers();
     let fixture = Fixture::new(config).await;
     let node = fixture.node().await;
     let mut heard = fixture.tasks().shared().notifier.subscribe();

@@ -329,7 +329,7 @@ async fn the_first_run_comes_after_one_interval_and_none_joins_it() {
     advance(10.1).await;
     assert_eq!(begun(), 2);
     counted.go_on.notify_one();
-    assert!(workers.stop(Duration::from_secs(1)).await);
+    assert!(workers.stop(Some(Duration::from_secs(1))).await);
     advance(100.0).await;
     assert_eq!(begun(), 2);
 }

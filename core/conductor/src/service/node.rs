@@ -53,7 +53,7 @@ impl Conductor {
         _context: RequestContext,
         mut node: Node,
     ) -> Result<Node, ConductorError> {
-        self.check_host(&node).await?;
+        self.owner(&node).await?;
         self.registry().check_and_update_interfaces(&mut node)?;
         let node = self.store().node_create(&node).await?;
         info!(node = %node.uuid, hardware_type = node.driver, "node is enrolled");
@@ -76,7 +76,7 @@ impl Conductor {
         let changed = (update.edit)(&node)?;
         check_update(&node, &changed, update.reset_interfaces)?;
         if node.driver != changed.driver || node.conductor_group != changed.conductor_group {
-            self.check_host(&changed).await?;
+            self.owner(&changed).await?;
         }
         if changed == node && update.reset_interfaces == ResetInterfaces::No {
             return Ok(node);

@@ -37,7 +37,19 @@ pub(crate) fn quick() -> ConductorConfig {
     ConductorConfig {
         host: "host-1".to_owned(),
         node_locked_retry_interval: 0.0,
+        hash_ring_reset_interval: 0,
         ..ConductorConfig::default()
+    }
+}
+
+/// The same with three workers, all in the normal pool.
+pub(crate) fn three_workers() -> ConductorConfig {
+    ConductorConfig {
+        workers_pool_size: 3,
+        reserved_workers_pool_percentage: 0,
+        sync_power_state_workers: 0,
+        periodic_max_workers: 0,
+        ..quick()
     }
 }
 

@@ -106,6 +106,7 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::NoValidHost { driver, group, refused } => {
             with_refused(Fault::no_valid_host(driver, group), refused.as_deref()).with_code(400)
         }
+        ConductorError::NoConductors => Fault::new(ErrorName::TemporaryFailure, text),
         ConductorError::NoFreeConductorWorker { .. } => Fault::no_free_worker(),
         ConductorError::Driver { hardware_type, operation, source, .. } => {
             of_driver(&text, hardware_type, operation, source)

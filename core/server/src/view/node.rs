@@ -27,7 +27,7 @@ pub(crate) fn view(
 pub(crate) fn wire(conductor: &Conductor, node: &Node) -> Wire {
     let declared = conductor.registry().secret_keys();
     let mut wire = open(node);
-    wire.conductor = conductor.owner_of(node).map(str::to_owned);
+    wire.conductor = conductor.owner_of(node);
     wire.driver_info = Info(masked(&node.driver_info, &declared));
     wire.driver_internal_info = Info(masked(&node.driver_internal_info, &declared));
     wire.instance_info = Info(masked(&node.instance_info, &declared));

@@ -7,7 +7,7 @@ use super::*;
 use crate::config::ConductorConfig;
 use crate::script::{self, Answer, Script};
 use crate::service::ProvisionRequest;
-use crate::task::tests::{Fixture, quick};
+use crate::task::tests::{Fixture, quick, three_workers};
 use crate::task::{Acquire, RequestContext};
 
 /// A conductor and a powered node in `state` that knows an agent.
@@ -143,7 +143,7 @@ async fn a_node_that_cannot_be_rescued_keeps_no_password() {
 
 #[tokio::test]
 async fn a_rescue_without_a_worker_leaves_the_node_as_it_was() {
-    let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
+    let config = three_workers();
     let (fixture, script) = script::fixture(config).await;
     let node = script::node_in(&fixture, S::Active).await;
     let busy = script::all_workers(&fixture).await;

@@ -242,14 +242,14 @@ async fn a_conductor_that_starts_again_goes_on_asking() {
     stage.script.answer("management.second", Answer::Poll(300));
     stage.ask(&node, clean(&["management.second", "management.first"])).await.unwrap();
     stage.settled(&node, S::CleanWait).await;
-    stage.tasks().shared().workers.stop(Duration::from_secs(30)).await;
+    stage.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
 
     let registry = Arc::clone(stage.conductor.registry());
     let again = Conductor::start(quick(), stage.store.clone(), registry).await.unwrap();
 
     stage.settled(&node, S::Manageable).await;
     assert_eq!((stage.script.count("management.second"), stage.script.count("management.first")), (2, 1));
-    again.tasks().shared().workers.stop(Duration::from_secs(30)).await;
+    again.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
 }
 
 #[tokio::test]

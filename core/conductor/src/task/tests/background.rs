@@ -10,13 +10,13 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::super::*;
-use super::{Calls, Fixture, quick};
+use super::{Calls, Fixture, quick, three_workers};
 use crate::log_capture::LogCapture;
 use crate::workers::Permit;
 
 /// A conductor whose three workers are busy.
 async fn busy() -> (Fixture, Vec<Permit>) {
-    let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
+    let config = three_workers();
     let fixture = Fixture::new(config).await;
     let workers = fixture.all_workers(3).await;
     (fixture, workers)
@@ -383,7 +383,7 @@ async fn no_job_starts_once_the_conductor_stops() {
     let node = fixture.node().await;
     let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
     task.spawn_after(Job::new("late", |_| Box::pin(async { Ok(()) })));
-    fixture.tasks().shared().workers.stop(Duration::ZERO).await;
+    fixture.tasks().shared().workers.stop(Some(Duration::ZERO)).await;
 
     let refused = task.finish().await;
 

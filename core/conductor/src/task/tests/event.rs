@@ -8,7 +8,7 @@ use farrier_model::provision::{Event, ProvisionState, STABLE};
 use uuid::Uuid;
 
 use super::super::*;
-use super::{Calls, Fixture, quick};
+use super::{Calls, Fixture, quick, three_workers};
 use crate::log_capture::LogCapture;
 
 fn nothing() -> Job {
@@ -95,7 +95,7 @@ async fn without_a_job_the_last_error_stays_unless_another_is_given() {
 
 #[tokio::test]
 async fn row_t33_the_error_handler_gets_the_state_and_the_target_before() {
-    let config = ConductorConfig { workers_pool_size: 3, reserved_workers_pool_percentage: 0, ..quick() };
+    let config = three_workers();
     let fixture = Fixture::new(config).await;
     let _busy = fixture.all_workers(3).await;
     let (before, target) = (ProvisionState::CleanWait, Some(ProvisionState::Manageable));
