@@ -324,6 +324,9 @@ fn open_interfaces(
             plugin: plugin.name().to_owned(),
             source: Box::new(source),
         })?;
+        if !interface.descriptor().supported {
+            warn!(interface = %kind, implementation = interface.name(), plugin = plugin.name(), "an implementation is not supported any more");
+        }
         opened.insert(interface.name().to_owned(), interface);
     }
     let names: Vec<_> = opened.keys().collect();

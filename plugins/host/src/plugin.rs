@@ -265,6 +265,14 @@ impl Plugin {
         Ok(Self { descriptor, origin: Origin::Builtin, shared, source, opened: Mutex::default() })
     }
 
+    /// The same offering a hardware type that supports these implementations, best first: for one that is made of
+    /// parts of this program.
+    #[must_use]
+    pub fn offering(mut self, hardware: &str, supported: BTreeMap<InterfaceType, Vec<String>>) -> Self {
+        self.descriptor.hardware_types.insert(hardware.to_owned(), supported);
+        self
+    }
+
     /// What it says about itself.
     #[must_use]
     pub fn descriptor(&self) -> &Descriptor {
@@ -355,7 +363,8 @@ impl Source {
 /// An implementation that is part of this program.
 pub struct Builtin {
     kind: InterfaceType,
-    name: &'static str,
+    /// Its own, or another that it was given.
+    name: String,
     text: &'static str,
     make: Box<dyn Fn(&Runtime) -> InterfaceBox + Send + Sync>,
 }
@@ -371,13 +380,21 @@ impl Builtin {
     pub fn new<T: Implementation>(make: impl Fn() -> T + Send + Sync + 'static) -> Self {
         Self {
             kind: T::KIND,
-            name: T::NAME,
+            name: T::NAME.to_owned(),
             text: T::DESCRIPTOR,
             make: Box::new(move |runtime| farrier_sdk::export::interface(make(), runtime)),
         }
     }
 
+    /// The same under another name: several names can do the same.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     fn descriptor(&self) -> Result<InterfaceDescriptor, OpenError> {
-        decode(self.text.as_bytes()).map_err(OpenError::Descriptor)
+        let descriptor: InterfaceDescriptor = decode(self.text.as_bytes()).map_err(OpenError::Descriptor)?;
+        Ok(InterfaceDescriptor { name: self.name.clone(), ..descriptor })
     }
 }

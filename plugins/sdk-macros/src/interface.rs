@@ -19,17 +19,20 @@ struct Header {
     name: LitStr,
     aliases: Vec<String>,
     blocking: bool,
+    supported: bool,
 }
 
 impl Parse for Header {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let kind: Ident = input.parse()?;
         methods::check_kind(&kind)?;
-        let (mut name, mut aliases, mut blocking) = (None, Vec::new(), false);
+        let (mut name, mut aliases) = (None, Vec::new());
+        let (mut blocking, mut supported) = (false, true);
         while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
             let key: Ident = input.parse()?;
             match key.to_string().as_str() {
                 "blocking" => blocking = true,
+                "unsupported" => supported = false,
                 "name" => {
                     input.parse::<Token![=]>()?;
                     name = Some(input.parse::<LitStr>()?);
@@ -38,7 +41,10 @@ impl Parse for Header {
                     input.parse::<Token![=]>()?;
                     aliases = strings(&input.parse::<ExprArray>()?)?;
                 }
-                _ => return Err(syn::Error::new(key.span(), "expected `name`, `aliases` or `blocking`")),
+                _ => {
+                    let text = "expected `name`, `aliases`, `blocking` or `unsupported`";
+                    return Err(syn::Error::new(key.span(), text));
+                }
             }
         }
         let name = name.ok_or_else(|| {
@@ -47,7 +53,7 @@ impl Parse for Header {
         for text in aliases.iter().chain([&name.value()]) {
             check_name(text, name.span())?;
         }
-        Ok(Self { kind, name, aliases, blocking })
+        Ok(Self { kind, name, aliases, blocking, supported })
     }
 }
 
@@ -286,7 +292,7 @@ fn implementation(
     routes: &[Route],
     overridden: &[String],
 ) -> TokenStream {
-    let Header { kind, name, aliases, blocking } = header;
+    let Header { kind, name, aliases, blocking, .. } = header;
     let kind_name = kind.to_string();
     let mut variant = kind_name.clone();
     if let Some(first) = variant.get_mut(0..1) {
@@ -345,9 +351,10 @@ fn descriptor_parts(
     routes: &[Route],
     overridden: &[String],
 ) -> Vec<TokenStream> {
-    let Header { kind, name, aliases, blocking } = header;
+    let Header { kind, name, aliases, blocking, supported } = header;
+    let supported = if *supported { "" } else { "\"supported\":false," };
     let head = format!(
-        "{{\"type\":{},\"name\":{},\"aliases\":{},\"api\":\"1.0\",\"blocking\":{blocking},\"methods\":[",
+        "{{\"type\":{},\"name\":{},\"aliases\":{},\"api\":\"1.0\",\"blocking\":{blocking},{supported}\"methods\":[",
         text::json(&kind.to_string()),
         text::json(&name.value()),
         text::json_list(aliases),

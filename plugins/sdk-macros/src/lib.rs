@@ -28,7 +28,8 @@ pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes an interface implementation out of an `impl` of one of the SDK's interface traits.
 ///
-/// `#[interface(power, name = "acme")]`, optionally `aliases = ["acmetool"]` and `blocking`.
+/// `#[interface(power, name = "acme")]`, optionally `aliases = ["acmetool"]`, `blocking` and `unsupported`, which says
+/// that nobody answers for it any more: a conductor that uses it warns.
 ///
 /// Functions marked `#[step(...)]` or `#[vendor_method(...)]` are the vendor's own. A method of the interface type
 /// may be a step too, as `deploy` of a deploy interface is: then its arguments are those of the method. A function

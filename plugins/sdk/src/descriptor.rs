@@ -150,6 +150,9 @@ pub struct InterfaceDescriptor {
     /// Whether its calls run on threads of their own.
     #[serde(default)]
     pub blocking: bool,
+    /// Whether somebody answers for it; a conductor that uses one that is not supported warns.
+    #[serde(default = "supported", skip_serializing_if = "Clone::clone")]
+    pub supported: bool,
     /// Methods that answer; all others are unsupported.
     #[serde(default)]
     pub methods: BTreeSet<String>,
@@ -245,6 +248,11 @@ impl Descriptor {
     pub fn interface(&self, kind: InterfaceType, name: &str) -> Option<&InterfaceDescriptor> {
         self.interfaces.iter().find(|interface| interface.kind == kind && interface.answers_to(name))
     }
+}
+
+/// What an implementation is that does not say otherwise.
+const fn supported() -> bool {
+    true
 }
 
 impl InterfaceDescriptor {

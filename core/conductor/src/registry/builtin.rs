@@ -238,7 +238,7 @@ impl BootInterface for NoopBoot {
 }
 
 /// Deploys by leaving the machine as it is.
-struct NoopDeploy;
+pub(super) struct NoopDeploy;
 
 #[interface(deploy, name = "noop")]
 impl DeployInterface for NoopDeploy {
@@ -300,7 +300,7 @@ impl ManagementInterface for NoopManagement {
 }
 
 /// Leaves networks as they are.
-struct NoopNetwork;
+pub(super) struct NoopNetwork;
 
 #[interface(network, name = "noop")]
 impl NetworkInterface for NoopNetwork {
