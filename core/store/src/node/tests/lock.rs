@@ -15,15 +15,15 @@ use crate::store::Store;
 use crate::suite::{TestDatabase, store_suite};
 
 store_suite! {
-    row_d01_a_reserved_node_carries_tags_and_traits,
-    row_d02_reserving_is_a_single_statement,
-    row_d03_whoever_was_quicker_is_named,
-    row_d04_releasing_empties_the_reservation,
-    row_d05_others_can_neither_reserve_nor_release,
-    row_d06_a_released_node_can_be_reserved_by_others,
-    row_d07_the_refusal_names_the_holder,
-    row_d08_a_destroyed_node_can_not_be_reserved,
-    row_d09_a_destroyed_node_can_not_be_released,
+    row_d1_a_reserved_node_carries_tags_and_traits,
+    row_d2_reserving_is_a_single_statement,
+    row_d3_whoever_was_quicker_is_named,
+    row_d4_releasing_empties_the_reservation,
+    row_d5_others_can_neither_reserve_nor_release,
+    row_d6_a_released_node_can_be_reserved_by_others,
+    row_d7_the_refusal_names_the_holder,
+    row_d8_a_destroyed_node_can_not_be_reserved,
+    row_d9_a_destroyed_node_can_not_be_released,
     row_d10_a_node_that_was_never_locked_can_not_be_released,
     row_d11_clearing_locks_compares_without_case_and_nothing_else,
     row_d12_clearing_power_actions_leaves_an_error,
@@ -43,7 +43,7 @@ async fn reservation(store: &Store, node: &Node) -> Option<String> {
     store.node_get(node.id).await.unwrap().reservation
 }
 
-async fn row_d01_a_reserved_node_carries_tags_and_traits(database: &TestDatabase) {
+async fn row_d1_a_reserved_node_carries_tags_and_traits(database: &TestDatabase) {
     let store = &database.store;
     let node = store
         .node_create(&Node {
@@ -62,7 +62,7 @@ async fn row_d01_a_reserved_node_carries_tags_and_traits(database: &TestDatabase
     assert_eq!(reservation(store, &node).await.as_deref(), Some("r1"));
 }
 
-async fn row_d02_reserving_is_a_single_statement(database: &TestDatabase) {
+async fn row_d2_reserving_is_a_single_statement(database: &TestDatabase) {
     let store = &database.store;
     let node = database.node().await;
 
@@ -75,7 +75,7 @@ async fn row_d02_reserving_is_a_single_statement(database: &TestDatabase) {
     assert_eq!((reserved - before, released - reserved), (1, 1));
 }
 
-async fn row_d03_whoever_was_quicker_is_named(database: &TestDatabase) {
+async fn row_d3_whoever_was_quicker_is_named(database: &TestDatabase) {
     let node = database.node().await;
     let seen = database.store.node_get(node.uuid).await.unwrap();
     assert_eq!(seen.reservation, None);
@@ -87,7 +87,7 @@ async fn row_d03_whoever_was_quicker_is_named(database: &TestDatabase) {
     assert!(error.to_string().contains("quicker"), "{error}");
 }
 
-async fn row_d04_releasing_empties_the_reservation(database: &TestDatabase) {
+async fn row_d4_releasing_empties_the_reservation(database: &TestDatabase) {
     let node = database.node().await;
     database.store.node_reserve(node.uuid, "r1", "test").await.unwrap();
 
@@ -97,7 +97,7 @@ async fn row_d04_releasing_empties_the_reservation(database: &TestDatabase) {
     assert_eq!((node.reservation, node.reservation_purpose, node.reserved_at), (None, None, None));
 }
 
-async fn row_d05_others_can_neither_reserve_nor_release(database: &TestDatabase) {
+async fn row_d5_others_can_neither_reserve_nor_release(database: &TestDatabase) {
     let store = &database.store;
     let node = database.node().await;
     store.node_reserve(node.uuid, "r1", "test").await.unwrap();
@@ -110,7 +110,7 @@ async fn row_d05_others_can_neither_reserve_nor_release(database: &TestDatabase)
     assert_eq!(reservation(store, &node).await.as_deref(), Some("r1"));
 }
 
-async fn row_d06_a_released_node_can_be_reserved_by_others(database: &TestDatabase) {
+async fn row_d6_a_released_node_can_be_reserved_by_others(database: &TestDatabase) {
     let store = &database.store;
     let node = database.node().await;
     store.node_reserve(node.uuid, "r1", "test").await.unwrap();
@@ -121,7 +121,7 @@ async fn row_d06_a_released_node_can_be_reserved_by_others(database: &TestDataba
     assert_eq!(reservation(store, &node).await.as_deref(), Some("r2"));
 }
 
-async fn row_d07_the_refusal_names_the_holder(database: &TestDatabase) {
+async fn row_d7_the_refusal_names_the_holder(database: &TestDatabase) {
     let node = database.node().await;
     database.store.node_reserve(node.uuid, "r", "test").await.unwrap();
 
@@ -130,7 +130,7 @@ async fn row_d07_the_refusal_names_the_holder(database: &TestDatabase) {
     assert_eq!(error.to_string(), format!("node {} is locked by conductor `r`", node.uuid));
 }
 
-async fn row_d08_a_destroyed_node_can_not_be_reserved(database: &TestDatabase) {
+async fn row_d8_a_destroyed_node_can_not_be_reserved(database: &TestDatabase) {
     let node = database.node().await;
     database.store.node_destroy(node.id).await.unwrap();
 
@@ -141,7 +141,7 @@ async fn row_d08_a_destroyed_node_can_not_be_reserved(database: &TestDatabase) {
     assert!(matches!(by_uuid, Err(StoreError::NodeNotFound { .. })));
 }
 
-async fn row_d09_a_destroyed_node_can_not_be_released(database: &TestDatabase) {
+async fn row_d9_a_destroyed_node_can_not_be_released(database: &TestDatabase) {
     let node = database.node().await;
     database.store.node_reserve(node.id, "r1", "test").await.unwrap();
     database.store.node_destroy(node.id).await.unwrap();
