@@ -245,6 +245,14 @@ impl Handshake {
         }
     }
 
+    /// What gives back places that were given beside the one in use.
+    pub fn orphan_farewells(&mut self) -> Vec<Vec<u8>> {
+        match self {
+            Self::Plus(login) => login.orphan_farewells(),
+            Self::Old(_) => Vec::new(),
+        }
+    }
+
     /// The session as the BMC sees it if our last message arrived but its answer did not; good for closing
     /// it only.
     #[must_use]

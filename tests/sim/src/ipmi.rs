@@ -117,9 +117,10 @@ impl Default for Settings {
             ],
             bmc_key: None,
             suites: vec![3, 17],
-            slots: 16,
+            // Both as those of `ipmi_sim`.
+            slots: 63,
             idle_timeout: Duration::from_secs(60),
-            login_timeout: Duration::from_secs(60),
+            login_timeout: Duration::from_secs(30),
             manufacturer: 0x2A7C,
             product: 0x0911,
             satellite: None,

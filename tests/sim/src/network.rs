@@ -37,6 +37,15 @@ pub enum Fault {
     Corrupt,
     /// It ends somewhere before its end.
     Truncate,
+    /// These bits of this byte are changed; nothing happens to shorter ones.
+    Damage {
+        /// Which byte, from 0.
+        byte: usize,
+        /// Which bits.
+        bits: u8,
+    },
+    /// It has no more than this many bytes.
+    Cut(usize),
 }
 
 /// When what happens.
@@ -109,6 +118,18 @@ impl Dice {
             }
             Some(Fault::Corrupt) => arriving.push((Duration::ZERO, self.corrupt(datagram))),
             Some(Fault::Truncate) => arriving.push((Duration::ZERO, self.truncate(datagram))),
+            Some(Fault::Damage { byte, bits }) => {
+                let mut datagram = datagram;
+                if let Some(byte) = datagram.get_mut(byte) {
+                    *byte ^= bits;
+                }
+                arriving.push((Duration::ZERO, datagram));
+            }
+            Some(Fault::Cut(size)) => {
+                let mut datagram = datagram;
+                datagram.truncate(size);
+                arriving.push((Duration::ZERO, datagram));
+            }
         }
         arriving.extend(self.held.remove(&way).map(|held| (Duration::ZERO, held)));
         arriving
@@ -326,6 +347,18 @@ mod tests {
 
         assert_eq!(corrupted.iter().filter(|byte| **byte != 5).count(), 1);
         assert!(cut.len() < whole.len());
+    }
+
+    #[test]
+    fn damage_and_cuts_hit_the_place_they_are_told() {
+        let hit = |fault| {
+            let mut dice = Dice::new(Plan::Once { way: Way::ToBmc, number: 1, fault, seed: 1 });
+            bytes(dice.pass(Way::ToBmc, vec![1, 2, 3])).remove(0)
+        };
+
+        assert_eq!(hit(Fault::Damage { byte: 1, bits: 0xFF }), [1, 0xFD, 3]);
+        assert_eq!(hit(Fault::Damage { byte: 3, bits: 0xFF }), [1, 2, 3]);
+        assert_eq!(hit(Fault::Cut(2)), [1, 2]);
     }
 
     #[test]

@@ -37,7 +37,13 @@ pub struct Login {
     console_random: [u8; 16],
     tag: u8,
     stage: Stage,
+    /// Places the BMC has given for repeated open session requests, beside the one in use.
+    orphans: Vec<u32>,
 }
+
+/// Most places that are given back: one for each time an open session request may be sent, and as many again for
+/// a network that doubles them.
+const ORPHANS_MAX: usize = 8;
 
 /// How far a login has come: what was sent last and what it needs to judge the answer.
 #[derive(Debug)]
@@ -109,6 +115,7 @@ impl Login {
             console_random: random.console_random,
             tag: random.tag,
             stage: Stage::OpenSession,
+            orphans: Vec::new(),
         }
     }
 
@@ -163,6 +170,9 @@ impl Login {
             None => return Err(Discard::Unasked),
         };
         if packet.payload_type != expected {
+            if packet.payload_type == PayloadType::OPEN_SESSION_RESPONSE {
+                self.note_orphan(packet.payload);
+            }
             return Err(Discard::Unexpected);
         }
         let outcome = match phase {
@@ -188,6 +198,27 @@ impl Login {
         let Stage::Rakp1 { bmc_id } = self.stage else { return None };
         let payload = payload::rakp_3(self.tag, Status::BAD_CHECK_VALUE, bmc_id, &[]);
         Some(encode_plain(PayloadType::RAKP_3, &payload))
+    }
+
+    /// What gives back the places the BMC has given beside the one in use: it answers every copy of an open session
+    /// request with another, and has few.
+    pub fn orphan_farewells(&mut self) -> Vec<Vec<u8>> {
+        let farewell =
+            |id| encode_plain(PayloadType::RAKP_3, &payload::rakp_3(0, Status::BAD_CHECK_VALUE, id, &[]));
+        self.orphans.drain(..).map(farewell).collect()
+    }
+
+    fn note_orphan(&mut self, payload: &[u8]) {
+        let used = match self.stage {
+            Stage::Rakp1 { bmc_id } | Stage::Rakp3 { bmc_id, .. } => bmc_id,
+            Stage::OpenSession | Stage::Ended => return,
+        };
+        let Some(response) = OpenSessionResponse::parse(payload) else { return };
+        let (Some(accepted), Some(id)) = (response.accepted, response.console_id) else { return };
+        let another = id == self.console_id && response.status == Status::OK && accepted.bmc_id != used;
+        if another && self.orphans.len() < ORPHANS_MAX && !self.orphans.contains(&accepted.bmc_id) {
+            self.orphans.push(accepted.bmc_id);
+        }
     }
 
     /// The session as the BMC sees it if RAKP 3 arrived but its answer did not; good for closing it only.

@@ -274,6 +274,23 @@ fn answers_to_other_attempts_are_ignored() {
 }
 
 #[test]
+fn places_given_for_copies_of_a_request_are_given_back() {
+    let suite = CipherSuite::Sha1;
+    let mut login = opened(suite, "secret");
+    let mut another = open_session_response(suite, suite.algorithms());
+    another[16 + 8] ^= 0xFF;
+    let own = open_session_response(suite, suite.algorithms());
+
+    for copy in [&another, &another, &own] {
+        assert_eq!(login.receive(copy).unwrap_err(), Discard::Unexpected);
+    }
+
+    let rakp_3 = [0, 0x0F, 0, 0, 0xFB, 0x03, 0x02, 0x01];
+    assert_eq!(login.orphan_farewells(), [encode_plain(PayloadType::RAKP_3, &rakp_3)]);
+    assert_eq!(login.orphan_farewells(), Vec::<Vec<u8>>::new());
+}
+
+#[test]
 fn a_downgrade_is_never_accepted() {
     for chosen in [[1, 1, 1], [3, 4, 0], [0, 0, 0], [3, 1, 1]] {
         let mut login = login(CipherSuite::Sha256, "secret");

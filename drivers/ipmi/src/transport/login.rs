@@ -127,6 +127,7 @@ impl Link {
             work.login_started();
             let mut login = Handshake::new(Arc::clone(target), suite, random());
             let outcome = self.attempt(&ready, &mut login, tally.silent, &mut permit, work).await;
+            give_back(&ready, &mut login, &mut ghosts, work).await;
             match outcome {
                 Outcome::Established(session) => {
                     tally.proven = true;
@@ -153,10 +154,6 @@ impl Link {
                 Outcome::Silent => {
                     tally.proven |= login.phase() == Some(Phase::Rakp3);
                     say_farewell(&ready, &login, work).await;
-                    if let Some(ghost) = login.unconfirmed_session() {
-                        ghosts.push(ghost);
-                        abandon_all(&ready, &mut ghosts, work).await;
-                    }
                     self.silent(&mut tally, work)?;
                     wire = Some(ready);
                 }
@@ -455,6 +452,18 @@ impl Link {
 async fn say_farewell(wire: &Wire, login: &Handshake, work: &mut Work<'_>) {
     if let Some(datagram) = login.farewell() {
         wire.send(&datagram, work).await;
+    }
+}
+
+/// Gives back what the BMC may hold for us without need: places for copies of a request, and a session whose
+/// beginning we have not seen because its last answer was lost or damaged.
+async fn give_back(wire: &Wire, login: &mut Handshake, ghosts: &mut Vec<Session>, work: &mut Work<'_>) {
+    for farewell in login.orphan_farewells() {
+        wire.send(&farewell, work).await;
+    }
+    if let Some(ghost) = login.unconfirmed_session() {
+        ghosts.push(ghost);
+        abandon_all(wire, ghosts, work).await;
     }
 }
 

@@ -8,6 +8,7 @@ mod bridging;
 mod console;
 mod ipmitool;
 mod network;
+mod pace;
 mod power;
 mod quirks;
 mod sensors;

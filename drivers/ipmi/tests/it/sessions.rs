@@ -172,38 +172,13 @@ async fn sessions_beyond_the_limit_close_the_oldest() {
 }
 
 #[tokio::test]
-async fn logins_to_one_bmc_are_held_apart() {
-    let bmc = bmc();
-    let interval = Duration::from_millis(400);
-    let options = TransportOptions {
-        login_interval: interval,
-        session_idle_timeout: Duration::from_millis(10),
-        ..quick()
-    };
-    let (transport, target) = (Transport::new(options), LOGIN.at(bmc.address()));
-    let started = Instant::now();
-    transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
-    eventually("no session", || bmc.sessions() == 0).await;
+async fn a_place_given_twice_is_given_back_once() {
+    let plan = Plan::Once { way: Way::ToBmc, number: 1, fault: Fault::Duplicate, seed: 1 };
+    let bmc = Bmc::start(Settings { network: plan, ..Settings::default() }).unwrap();
+    let target = Login { suite: Some(CipherSuite::Sha1), ..LOGIN }.at(bmc.address());
 
-    transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
+    transport().execute(&target, GetChassisStatus, soon()).await.unwrap();
 
-    assert!(interval <= started.elapsed());
-}
-
-#[tokio::test]
-async fn dead_bmcs_do_not_delay_live_ones() {
-    let live: Vec<_> = (0..10).map(|_| bmc()).collect();
-    let dead: Vec<_> = (0..300).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
-    let transport = Arc::new(transport());
-    for socket in &dead {
-        let (transport, target) = (Arc::clone(&transport), LOGIN.at(socket.local_addr().unwrap()));
-        tokio::spawn(async move { transport.execute(&target, GetChassisStatus, soon()).await });
-    }
-    tokio::task::yield_now().await;
-
-    // The dead ones are given up after 44 seconds.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    for bmc in &live {
-        transport.execute(&LOGIN.at(bmc.address()), GetChassisStatus, deadline).await.unwrap();
-    }
+    assert_eq!(bmc.open_requests(), 2);
+    eventually("no login", || bmc.state().logins_under_way() == 0).await;
 }
