@@ -142,7 +142,12 @@ pub(super) async fn fire(
     flow: Flow,
     wake: &Wake,
 ) -> Result<(), ConductorError> {
-    if !is_wanted(shared, &shared.store.node_get(node).await?, flow, wake) {
+    let now = shared.store.node_get(node).await?;
+    if !is_wanted(shared, &now, flow, wake) {
+        if waits_for(&now, flow, wake) {
+            // The time-out of the waiting state does not run while the node may not go on.
+            shared.store.node_touch_provisioning(node).await?;
+        }
         return Ok(());
     }
     let tasks = TaskManager { shared: Arc::clone(shared) };
@@ -166,7 +171,12 @@ pub(super) async fn fire(
 /// Whether a node waits for this and nobody has come. One in maintenance waits until that ends, or is given up.
 fn is_wanted(shared: &Shared, node: &Node, flow: Flow, wake: &Wake) -> bool {
     let pauses = node.maintenance && is_allowed(shared, node);
-    node.provision_state == flow.waiting() && of(node, flow).as_ref() == Some(wake) && !pauses
+    waits_for(node, flow, wake) && !pauses
+}
+
+/// Whether a node waits for just this.
+fn waits_for(node: &Node, flow: Flow, wake: &Wake) -> bool {
+    node.provision_state == flow.waiting() && of(node, flow).as_ref() == Some(wake)
 }
 
 /// Whether the node may go on with what it does, now or after its maintenance.

@@ -31,6 +31,10 @@ pub(crate) fn wire(conductor: &Conductor, node: &Node) -> Wire {
     wire.driver_info = Info(masked(&node.driver_info, &declared));
     wire.driver_internal_info = Info(masked(&node.driver_internal_info, &declared));
     wire.instance_info = Info(masked(&node.instance_info, &declared));
+    // Arguments of steps may be accounts to make.
+    wire.clean_step = masked(&node.clean_step, &declared);
+    wire.deploy_step = masked(&node.deploy_step, &declared);
+    wire.service_step = masked(&node.service_step, &declared);
     wire
 }
 

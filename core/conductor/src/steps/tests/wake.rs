@@ -283,6 +283,8 @@ async fn a_node_in_maintenance_is_asked_when_that_is_over() {
     wake::fire(stage.tasks().shared(), node.id, Flow::Clean, &wake).await.unwrap();
 
     assert_eq!(stage.script.count("management.second"), 1);
+    let later = stage.stored(&node).await;
+    assert!(node.provision_updated_at < later.provision_updated_at, "the time-out does not run meanwhile");
     stage.change(&node, |node| node.maintenance = false).await;
     wake::sweep(&stage.conductor, Sweep::Overdue).await.unwrap();
     stage.settled(&node, S::Manageable).await;

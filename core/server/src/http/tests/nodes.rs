@@ -101,6 +101,27 @@ async fn secrets_are_masked_wherever_a_node_is_shown() {
 }
 
 #[tokio::test]
+async fn secrets_among_the_arguments_of_a_step_are_masked() {
+    let api = Api::new().await;
+    api.enroll(json!({})).await;
+    let step = json!({"interface": "management", "step": "add_account", "args": {"user": "root", "password": "hunter2"}});
+    let before = api.store.node_get_by_name("node-1").await.unwrap();
+    let mut after = before.clone();
+    for fields in [&mut after.clean_step, &mut after.deploy_step, &mut after.service_step] {
+        *fields = step.as_object().cloned().unwrap();
+    }
+    after.driver_internal_info.insert("clean_steps".to_owned(), json!([step]));
+    api.store.node_update(&before, &after).await.unwrap();
+
+    let shown = api.get("/v1/nodes/node-1").await.body;
+
+    assert!(!shown.to_string().contains("hunter2"), "{shown}");
+    for member in ["clean_step", "deploy_step", "service_step"] {
+        assert_eq!(shown[member]["args"], json!({"user": "root", "password": "******"}));
+    }
+}
+
+#[tokio::test]
 async fn a_mask_that_is_written_back_keeps_the_secret() {
     let api = Api::new().await;
     api.enroll(json!({"driver_info": {"fake_password": "hunter2", "fake_user": "admin"}})).await;
