@@ -115,10 +115,14 @@ impl Conductor {
             return Err(failure);
         }
         Heartbeat::start(shared);
-        wake::sweep(&conductor, Sweep::All).await?;
+        if let Err(error) = wake::sweep(&conductor, Sweep::All).await {
+            warn!(conductor = host, error = %Chain(&error), "nodes that wait could not be taken up, trying again later");
+        }
         periodic::start(&shared.workers, periodic::tasks(&conductor));
         watch_ring(shared).await;
-        consoles::restore_consoles(&conductor);
+        if let Err(error) = consoles::restore_consoles(&conductor).await {
+            warn!(conductor = host, error = %Chain(&error), "consoles could not be restarted");
+        }
         info!(conductor = host, hardware_types = ?record.drivers, "conductor is started");
         Ok(conductor)
     }
