@@ -18,4 +18,5 @@ mod plugins;
 mod power;
 mod rows;
 mod sdk;
+mod secrets;
 mod steps;
