@@ -208,7 +208,7 @@ fn is_public(path: &str) -> bool {
     let below = |public: &&str| {
         path.strip_prefix(*public).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    matches!(path, "/" | "/v1") || PUBLIC.iter().any(|public| below(&public))
+    matches!(path, "/" | "/v1") || PUBLIC.iter().any(below)
 }
 
 const WRONG: &str = "Incorrect username or password";
