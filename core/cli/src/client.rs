@@ -39,6 +39,35 @@ pub(crate) struct Client {
     retries: u32,
     version: Cell<Microversion>,
     progress: Progress,
+    credentials: Option<Credentials>,
+}
+
+/// Who asks, where the server wants to know.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    /// The user.
+    pub(crate) user: String,
+    /// The user's password.
+    pub(crate) password: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// What the environment says: `FARRIER_USERNAME` and `FARRIER_PASSWORD`, else what other clients of this API read.
+    pub(crate) fn from_environment() -> Option<Self> {
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        if let Some(user) = set("FARRIER_USERNAME") {
+            return Some(Self { user, password: set("FARRIER_PASSWORD").unwrap_or_default() });
+        }
+        let basic = set("OS_AUTH_TYPE").is_some_and(|kind| kind == "http_basic");
+        let user = set("OS_USERNAME").filter(|_| basic)?;
+        Some(Self { user, password: set("OS_PASSWORD").unwrap_or_default() })
+    }
 }
 
 /// What a server says of itself.
@@ -58,7 +87,12 @@ struct Answer {
 
 impl Client {
     /// A client for the server at `url`, which sends a request again at most `retries` times.
-    pub(crate) fn new(url: &str, retries: u32, progress: Progress) -> Result<Self, ClientError> {
+    pub(crate) fn new(
+        url: &str,
+        retries: u32,
+        progress: Progress,
+        credentials: Option<Credentials>,
+    ) -> Result<Self, ClientError> {
         let base = base(url)?;
         // Fails when one is there already, which only an earlier client can have put there.
         rustls::crypto::ring::default_provider().install_default().ok();
@@ -71,7 +105,7 @@ impl Client {
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().map_err(|error| ClientError::Start { source: error.into() })?;
-        Ok(Self { http, base, retries, version: Cell::new(MAX), progress })
+        Ok(Self { http, base, retries, version: Cell::new(MAX), progress, credentials })
     }
 
     /// Reads what is at `path` below `/v1`.
@@ -193,6 +227,12 @@ impl Client {
             .request(method, address)
             .header("Accept", "application/json")
             .header(VERSION_HEADER, self.version.get().to_string());
+        // What stands in the address was given for this one server.
+        if let Some(Credentials { user, password }) =
+            self.credentials.as_ref().filter(|_| self.base.username().is_empty())
+        {
+            request = request.basic_auth(user, Some(password));
+        }
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -275,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_address_is_told_without_credentials() {
-        let client = Client::new("http://u:hunter2@h:1/", 0, Progress::silent()).unwrap();
+        let client = Client::new("http://u:hunter2@h:1/", 0, Progress::silent(), None).unwrap();
 
         assert_eq!(client.url(), "http://h:1");
         assert!(!ClientError::Address { url: String::new() }.is_transient());

@@ -16,7 +16,7 @@ use farrier_api::resource::Resource;
 use farrier_api::version::{MAX, MIN};
 use serde_json::json;
 
-use crate::client::Client;
+use crate::client::{Client, Credentials};
 use crate::error::{CliError, Failures};
 use crate::output::{Column, Done, Format, Output, Progress};
 
@@ -93,7 +93,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
     let set = |url: &String| !url.is_empty();
     let url = given.filter(set).or_else(|| of_others().filter(set)).unwrap_or_else(|| DEFAULT_URL.to_owned());
     let context = || -> Result<Context<'_>, CliError> {
-        let client = Client::new(&url, cli.retries, progress.clone())
+        let client = Client::new(&url, cli.retries, progress.clone(), Credentials::from_environment())
             .map_err(CliError::request("reach the server"))?;
         Ok(Context { client, output, progress: progress.clone() })
     };

@@ -115,7 +115,9 @@ impl ClientError {
             }
             Self::Foreign { .. } => Some("check the address: `--url`, FARRIER_URL or OS_ENDPOINT"),
             Self::TimedOut { .. } | Self::NoAnswer { .. } => Some("the server's log tells what it was doing"),
-            Self::Refused { status: 401, .. } => Some("the server wants credentials"),
+            Self::Refused { status: 401, .. } => {
+                Some("the server wants credentials: FARRIER_USERNAME and FARRIER_PASSWORD")
+            }
             Self::Refused { status: 406, .. } => Some("the server is older than what the command needs"),
             Self::Refused { .. } => match self.exit() {
                 Exit::NotFound => Some("`list` shows what there is"),
@@ -156,6 +158,12 @@ pub(crate) enum CliError {
     /// A node's power changed to something else, or not at all.
     #[error("power of node `{node}` is `{state}` instead of `{expected}`")]
     PowerFailed { node: String, expected: &'static str, state: String, last_error: Option<String> },
+    /// A node did not get to where it was sent in time.
+    #[error("`{target}` of node `{node}` did not end within {} s", .limit.as_secs())]
+    ProvisionTimedOut { node: String, target: &'static str, limit: Duration },
+    /// A node ended elsewhere than where it was sent.
+    #[error("`{target}` of node `{node}` ended in state `{state}`")]
+    ProvisionFailed { node: String, target: &'static str, state: String, last_error: Option<String> },
     /// The result cannot be written.
     #[error("cannot write the result")]
     Output { source: std::io::Error },
@@ -177,10 +185,12 @@ impl CliError {
             Self::Request { source, .. } => source.exit(),
             Self::Usage { .. } => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
-            Self::PowerTimedOut { .. } => Exit::TimedOut,
-            Self::Declined | Self::PowerFailed { .. } | Self::Output { .. } | Self::Yaml { .. } => {
-                Exit::Failed
-            }
+            Self::PowerTimedOut { .. } | Self::ProvisionTimedOut { .. } => Exit::TimedOut,
+            Self::Declined
+            | Self::PowerFailed { .. }
+            | Self::ProvisionFailed { .. }
+            | Self::Output { .. }
+            | Self::Yaml { .. } => Exit::Failed,
         }
     }
 
@@ -190,6 +200,12 @@ impl CliError {
             Self::Request { source, .. } => source.hint().map(str::to_owned),
             Self::PowerTimedOut { node, .. } => {
                 Some(format!("it may still happen: `farrier node power status {node}`"))
+            }
+            Self::ProvisionTimedOut { node, .. } => {
+                Some(format!("it may still end: `farrier node show {node}`"))
+            }
+            Self::ProvisionFailed { node, .. } => {
+                Some(format!("`farrier node history {node}` tells what happened before"))
             }
             Self::PowerFailed { node, .. } => {
                 Some(format!("`farrier node validate {node}` checks the BMC's settings"))
@@ -202,7 +218,9 @@ impl CliError {
     /// The causes, nearest first.
     fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
-        if let Self::PowerFailed { last_error: Some(error), .. } = self {
+        if let Self::PowerFailed { last_error: Some(error), .. }
+        | Self::ProvisionFailed { last_error: Some(error), .. } = self
+        {
             causes.push(error.clone());
         }
         let mut next = std::error::Error::source(self);
@@ -223,6 +241,8 @@ impl CliError {
             | Self::Declined
             | Self::PowerTimedOut { .. }
             | Self::PowerFailed { .. }
+            | Self::ProvisionTimedOut { .. }
+            | Self::ProvisionFailed { .. }
             | Self::Output { .. }
             | Self::Yaml { .. } => None,
         }
@@ -240,6 +260,8 @@ impl CliError {
             | Self::Declined
             | Self::PowerTimedOut { .. }
             | Self::PowerFailed { .. }
+            | Self::ProvisionTimedOut { .. }
+            | Self::ProvisionFailed { .. }
             | Self::Output { .. }
             | Self::Yaml { .. } => (None, None),
         }

@@ -1,7 +1,9 @@
 //! `farrier node`.
 
 mod edit;
+mod facts;
 mod power;
+mod provision;
 mod values;
 
 use clap::{Args, Subcommand};
@@ -11,6 +13,8 @@ use farrier_api::validation::Validation;
 use serde_json::{Value, json};
 
 use super::{Context, ListArguments, Listing, delete, filter, path, with_query};
+use provision::Way;
+
 use crate::error::{CliError, Failures};
 use crate::output::{Cell, Column, Done};
 
@@ -58,6 +62,68 @@ pub(crate) enum NodeCommand {
     Power(power::PowerCommand),
     /// Tell or set the device a node boots from
     Boot(BootArguments),
+    /// Bring nodes under control
+    Manage(provision::MoveArguments),
+    /// Make nodes available, cleaned first
+    Provide(provision::MoveArguments),
+    /// Find out what nodes are made of
+    Inspect(provision::MoveArguments),
+    /// Run clean steps on nodes under control
+    Clean(provision::StepArguments),
+    /// Put an instance on available nodes
+    Deploy(provision::DeployArguments),
+    /// Put the instance on nodes again
+    Rebuild(provision::DeployArguments),
+    /// Remove the instance of nodes, and clean them
+    Undeploy(provision::MoveArguments),
+    /// Take over machines that are in use already
+    Adopt(provision::MoveArguments),
+    /// Start the rescue system on nodes in use
+    Rescue(provision::RescueArguments),
+    /// Go back from the rescue system to the instance
+    Unrescue(provision::MoveArguments),
+    /// Run service steps on nodes in use
+    Service(provision::StepArguments),
+    /// Give up what nodes wait for
+    Abort(provision::MoveArguments),
+    /// Let nodes go on that are held
+    Unhold(provision::MoveArguments),
+    /// Put nodes into maintenance, or take them out
+    #[command(subcommand)]
+    Maintenance(facts::MaintenanceCommand),
+    /// List what happened to a node
+    History {
+        /// UUID or name of the node
+        node: String,
+    },
+    /// List or change the traits of a node
+    #[command(subcommand)]
+    Trait(facts::TraitCommand),
+    /// List the BIOS settings of a node, as they were last read
+    Bios {
+        /// UUID or name of the node
+        node: String,
+    },
+    /// List the firmware of a node's components, as it was last read
+    Firmware {
+        /// UUID or name of the node
+        node: String,
+    },
+    /// Show what the last inspection of a node found
+    Inventory {
+        /// UUID or name of the node
+        node: String,
+    },
+    /// List or call the vendor methods of a node
+    #[command(subcommand)]
+    Vendor(facts::VendorCommand),
+    /// Tell where the console of a node is, or switch it
+    Console {
+        /// UUID or name of the node
+        node: String,
+        /// Switch it; without, tell where it is
+        switch: Option<facts::ConsoleSwitch>,
+    },
 }
 
 /// Which nodes.
@@ -116,6 +182,27 @@ pub(super) async fn run(command: NodeCommand, context: &Context<'_>) -> Result<(
         NodeCommand::Validate { node } => Ok(validate(context, &node).await?),
         NodeCommand::Power(command) => power::run(context, &command).await,
         NodeCommand::Boot(arguments) => Ok(boot(context, &arguments).await?),
+        NodeCommand::Maintenance(command) => facts::maintenance(context, &command).await,
+        NodeCommand::History { node } => Ok(facts::history(context, &node).await?),
+        NodeCommand::Trait(command) => facts::traits(context, &command).await,
+        NodeCommand::Bios { node } => Ok(facts::bios(context, &node).await?),
+        NodeCommand::Firmware { node } => Ok(facts::firmware(context, &node).await?),
+        NodeCommand::Inventory { node } => Ok(facts::inventory(context, &node).await?),
+        NodeCommand::Vendor(command) => Ok(facts::vendor(context, &command).await?),
+        NodeCommand::Console { node, switch } => Ok(facts::console(context, &node, switch).await?),
+        NodeCommand::Manage(moved) => provision::plain(context, Way::MANAGE, &moved).await,
+        NodeCommand::Provide(moved) => provision::plain(context, Way::PROVIDE, &moved).await,
+        NodeCommand::Inspect(moved) => provision::plain(context, Way::INSPECT, &moved).await,
+        NodeCommand::Clean(given) => provision::steps(context, Way::CLEAN, &given).await,
+        NodeCommand::Deploy(given) => provision::deploy(context, Way::DEPLOY, &given).await,
+        NodeCommand::Rebuild(given) => provision::deploy(context, Way::REBUILD, &given).await,
+        NodeCommand::Undeploy(moved) => provision::plain(context, Way::UNDEPLOY, &moved).await,
+        NodeCommand::Adopt(moved) => provision::plain(context, Way::ADOPT, &moved).await,
+        NodeCommand::Rescue(given) => provision::rescue(context, &given).await,
+        NodeCommand::Unrescue(moved) => provision::plain(context, Way::UNRESCUE, &moved).await,
+        NodeCommand::Service(given) => provision::steps(context, Way::SERVICE, &given).await,
+        NodeCommand::Abort(moved) => provision::plain(context, Way::ABORT, &moved).await,
+        NodeCommand::Unhold(moved) => provision::plain(context, Way::UNHOLD, &moved).await,
     }
 }
 

@@ -171,3 +171,21 @@ fn completion_scripts_need_no_server() {
     assert_eq!(run.code, 0);
     assert!(run.stdout.contains("_farrier()"));
 }
+
+#[test]
+fn credentials_come_from_the_environment() {
+    for variables in [
+        &[("FARRIER_USERNAME", "alice"), ("FARRIER_PASSWORD", "secret")][..],
+        &[("OS_AUTH_TYPE", "http_basic"), ("OS_USERNAME", "alice"), ("OS_PASSWORD", "secret")][..],
+    ] {
+        let fake = Fake::start();
+        let variables = [variables, &[("FARRIER_URL", fake.url.as_str())]].concat();
+
+        program(&variables, "node list");
+
+        assert_eq!(fake.requests()[0].authorization, "Basic YWxpY2U6c2VjcmV0");
+    }
+    let fake = Fake::start();
+    program(&[("FARRIER_URL", &fake.url), ("OS_USERNAME", "alice"), ("OS_AUTH_TYPE", "none")], "node list");
+    assert_eq!(fake.requests()[0].authorization, "");
+}

@@ -16,6 +16,7 @@ use farrier_api::paging::{ListQuery, selected_fields};
 use farrier_api::patch::Patch;
 use farrier_api::port::{PORT, Port, PortCreate};
 use farrier_api::power::{PowerRequest, PowerTarget};
+use farrier_api::provision::ProvisionRequest;
 use farrier_api::resource::Resource;
 use farrier_api::version::{MAX_VERSION_HEADER, MIN_VERSION_HEADER, Microversion, Range, VERSION_HEADER};
 use serde::Serialize;
@@ -53,6 +54,10 @@ pub(crate) struct World {
     pub(crate) looks_until_changed: Option<u32>,
     /// Why changes of power fail, if they do.
     pub(crate) power_error: Option<String>,
+    /// Where nodes end that are sent on, if not where they were sent.
+    pub(crate) provision_ends: Option<String>,
+    /// Why they do.
+    pub(crate) provision_error: Option<String>,
     /// Whether errors are told by name, as only our server does.
     pub(crate) names: bool,
 }
@@ -64,6 +69,8 @@ pub(crate) struct Asked {
     pub(crate) line: String,
     /// The version it names.
     pub(crate) version: String,
+    /// Its credentials; empty without any.
+    pub(crate) authorization: String,
     /// Its body; null without one.
     pub(crate) body: Value,
 }
@@ -128,11 +135,14 @@ async fn answer(State(shared): State<Arc<Mutex<World>>>, request: Request) -> Re
     let body: Value =
         if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).expect("it is JSON") };
     let version = head.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let authorization = authorization.unwrap_or_default().to_owned();
     let line = format!("{} {}", head.method, head.uri);
     let mut world = shared.lock().expect("no request panicked");
     world.requests.push(Asked {
         line: line.clone(),
         version: version.clone().unwrap_or_default(),
+        authorization,
         body: body.clone(),
     });
     let builder = Response::builder()
@@ -191,6 +201,8 @@ impl World {
             looks: 0,
             looks_until_changed: Some(2),
             power_error: None,
+            provision_ends: None,
+            provision_error: None,
             names: true,
         }
     }
@@ -280,6 +292,15 @@ impl World {
                 self.looks = 0;
                 Ok((202, Value::Null))
             }
+            ("PUT", ["states", "provision"]) => {
+                let request = ProvisionRequest::parse(version, body)?;
+                let (during, target) = way(&request.target);
+                let node = self.node(ident)?;
+                node.provision_state = Some(during.to_owned());
+                node.target_provision_state = Some(target.to_owned());
+                self.looks = 0;
+                Ok((202, Value::Null))
+            }
             ("GET", ["validate"]) => Ok((
                 200,
                 json!({
@@ -294,7 +315,7 @@ impl World {
                 Ok((200, json!({"supported_boot_devices": ["pxe", "disk"]})))
             }
             ("PUT", ["management", "boot_device"]) => Ok((204, Value::Null)),
-            _ => Err(Fault::new(ErrorName::NotFound, format!("the fake server has no {rest:?}"))),
+            _ => facts(method, rest, body),
         }
     }
 
@@ -310,6 +331,14 @@ impl World {
                 None => node.power_state = Some(target),
                 Some(error) => node.last_error = Some(error),
             }
+        }
+        let (ends, failure) = (self.provision_ends.clone(), self.provision_error.clone());
+        let node = self.node(ident)?;
+        if until.is_some_and(|until| until <= looks)
+            && let Some(target) = node.target_provision_state.take()
+        {
+            node.provision_state = Some(ends.unwrap_or(target));
+            node.last_error = failure;
         }
         Ok(())
     }
@@ -346,6 +375,48 @@ impl World {
         };
         self.ports.push(port.clone());
         Ok((201, json!(port.with_links(&self.base))))
+    }
+}
+
+/// Answers about what belongs to a node.
+fn facts(method: &str, rest: &[&str], body: &Value) -> Result<Answer, Fault> {
+    match (method, rest) {
+        ("PUT" | "DELETE", ["maintenance"]) => Ok((202, Value::Null)),
+        ("GET", ["states", "console"]) => Ok((
+            200,
+            json!({"console_enabled": true, "console_info": {"type": "socat", "url": "tcp://192.0.2.1:9000"}}),
+        )),
+        ("PUT", ["states", "console"]) => Ok((202, Value::Null)),
+        ("GET", ["history"]) => Ok((200, json!({"history": [{"event": "it broke", "severity": "ERROR"}]}))),
+        ("GET", ["traits"]) => Ok((200, json!({"traits": ["CUSTOM_A", "CUSTOM_B"]}))),
+        ("PUT" | "DELETE", ["traits", ..]) => Ok((204, Value::Null)),
+        ("GET", ["bios"]) => Ok((200, json!({"bios": [{"name": "turbo", "value": "on"}]}))),
+        ("GET", ["firmware"]) => Ok((
+            200,
+            json!({"firmware": [{"component": "bmc", "initial_version": "1", "current_version": "2"}]}),
+        )),
+        ("GET", ["inventory"]) => Ok((200, json!({"inventory": {"cpu": {"count": 4}}, "plugin_data": {}}))),
+        ("GET", ["vendor_passthru", "methods"]) => {
+            Ok((200, json!({"blink": {"async": true, "description": "Blink"}})))
+        }
+        ("POST", ["vendor_passthru", "blink"]) => Ok((202, Value::Null)),
+        ("POST", ["vendor_passthru", "say"]) => Ok((200, json!({"said": body}))),
+        _ => Err(Fault::new(ErrorName::NotFound, format!("the fake server has no {rest:?}"))),
+    }
+}
+
+/// What a node is in on the way to a target, and where that leads.
+fn way(target: &str) -> (&'static str, &'static str) {
+    match target {
+        "manage" => ("verifying", "manageable"),
+        "provide" => ("cleaning", "available"),
+        "inspect" => ("inspecting", "manageable"),
+        "clean" => ("cleaning", "manageable"),
+        "deleted" => ("deleting", "available"),
+        "rescue" => ("rescuing", "rescue"),
+        "service" => ("servicing", "active"),
+        "adopt" => ("adopting", "active"),
+        _ => ("deploying", "active"),
     }
 }
 

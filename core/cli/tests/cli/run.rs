@@ -33,6 +33,9 @@ pub(crate) fn farrier(fake: &Fake, line: &str) -> Run {
 /// Runs the program with these variables and no others of its own.
 pub(crate) fn program(variables: &[(&str, &str)], line: &str) -> Run {
     let mut command = std::process::Command::new(cargo_bin("farrier"));
+    for name in ["FARRIER_USERNAME", "FARRIER_PASSWORD", "OS_AUTH_TYPE", "OS_USERNAME", "OS_PASSWORD"] {
+        command.env_remove(name);
+    }
     for name in ["FARRIER_URL", "OS_ENDPOINT", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(name);
     }
