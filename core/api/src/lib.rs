@@ -9,6 +9,7 @@
 //! - [`node`], [`port`], [`driver`], [`conductor`], [`root`]: the resources.
 //! - [`power`], [`provision`], [`boot_device`], [`boot_mode`], [`console`], [`indicator`], [`media`], [`bios`],
 //!   [`firmware`], [`history`], [`traits`], [`vendor`], [`validation`]: what belongs to a node and has a path of its own.
+//! - [`agent`]: what the deploy agent says and hears.
 //! - [`patch`]: changes to a resource.
 //! - [`error`]: names, statuses and bodies of errors, with the texts that clients know.
 //! - [`secret`]: what answers hide of a node's mappings.
@@ -16,6 +17,7 @@
 //!
 //! Source: Ironic REST API, 1.1 to 1.115.
 
+pub mod agent;
 pub mod argument;
 pub mod bios;
 pub mod boolean;

@@ -13,6 +13,7 @@
 //!
 //! **Invariant:** no handler touches the store, a driver or a lock: all work is a method of the conductor.
 
+mod agent;
 mod answer;
 mod auth;
 mod call;
@@ -81,6 +82,7 @@ pub(crate) fn router(state: ApiState) -> Router {
         .merge(ports::routes())
         .merge(drivers::routes())
         .merge(conductors::routes())
+        .merge(agent::routes())
         // next collection above this line
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

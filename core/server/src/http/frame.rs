@@ -74,7 +74,7 @@ async fn route(
         Err(_) if path == "/" => OFFERED.min,
         Err(refused) => return (HttpError::from(refused.refusal()).into_response(), None),
     };
-    if !version::has_path(version, path) {
+    if !version::has_path(version, path) && !version::is_free_of_versions(request.headers(), path) {
         return (HttpError::from(Refusal::no_such_path()).into_response(), Some(version));
     }
     request.extensions_mut().insert(Framed { version, request_id: request_id.to_owned(), user });

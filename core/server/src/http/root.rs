@@ -16,6 +16,8 @@ use super::version::OFFERED;
 const COLLECTIONS: &[&str] = &[
     "conductors",
     "drivers",
+    "heartbeat",
+    "lookup",
     "nodes",
     "ports",
     // next collection above this line

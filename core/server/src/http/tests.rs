@@ -1,5 +1,6 @@
 //! The API as its clients see it: requests in, answers out, over a real conductor with the fake driver.
 
+mod agent;
 mod discovery;
 mod drivers;
 mod frame;

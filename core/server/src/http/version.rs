@@ -4,11 +4,13 @@ use axum::http::HeaderMap;
 use farrier_api::version::table::{Kind, Topic};
 use farrier_api::version::{Microversion, Range, SERVICE_VERSION_HEADER, VERSION_HEADER, VersionRefused};
 
+use super::agent::CONTINUE_INSPECTION;
+
 /// What is offered.
 ///
 /// The newest version of the contract, although some of what it names has no route yet and is answered with 404:
-/// port groups, volumes, allocations, templates, runbooks, chassis, shards, events, inspection rules
-/// and the agent's three paths. Clients of today ask for this version by name; with an older one they would not
+/// port groups, volumes, allocations, templates, runbooks, chassis, shards, events and inspection rules. Clients of
+/// today ask for this version by name; with an older one they would not
 /// show the fields that are there.
 pub(super) const OFFERED: Range = Range::up_to(Microversion::new(115));
 
@@ -22,6 +24,13 @@ pub(super) fn negotiate(headers: &HeaderMap) -> Result<Microversion, VersionRefu
     // A value that is no text is no version either.
     let own = headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
     OFFERED.negotiate(service.iter().filter_map(|value| value.to_str().ok()), own)
+}
+
+/// Whether a path answers a request that names no version although the oldest one does not have it: agents that know
+/// no versions hand over what they found.
+pub(super) fn is_free_of_versions(headers: &HeaderMap, path: &str) -> bool {
+    let named = [VERSION_HEADER, SERVICE_VERSION_HEADER].iter().any(|name| headers.contains_key(*name));
+    path == CONTINUE_INSPECTION && !named
 }
 
 /// Whether `version` has what is at `path`; true for a path that no version has.

@@ -17,7 +17,7 @@ async fn collections_are_those_that_have_routes_in_the_version_asked_for() {
     let api = Api::new().await;
     for (version, collections) in [
         ("1.1", &["drivers", "nodes", "ports"][..]),
-        ("1.115", &["conductors", "drivers", "nodes", "ports"][..]),
+        ("1.115", &["conductors", "drivers", "heartbeat", "lookup", "nodes", "ports"][..]),
     ] {
         let answer = api.call(version, Method::GET, "/v1", Value::Null).await;
 

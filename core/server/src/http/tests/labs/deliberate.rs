@@ -58,8 +58,8 @@ const DELIBERATE: &[Deliberate] = &[
         recording: DISCOVERY,
         steps: &[3],
         differences: &[
-            "/allocations is missing", "/deploy_templates is missing", "/events is missing", "/heartbeat is missing",
-            "/lookup is missing", "/portgroups is missing", "/volume is missing",
+            "/allocations is missing", "/deploy_templates is missing", "/events is missing", "/portgroups is missing",
+            "/volume is missing",
         ],
     },
     // One driver alone can be linked into a test; the others are asked for where plugins are loaded. There is no
