@@ -7,6 +7,7 @@ use farrier_sdk::prelude::*;
 
 use crate::chassis::boot::selector;
 use crate::command::completion::CompletionCode;
+use crate::crypto::CipherSuite;
 
 /// Machines that want another selector for a boot device.
 ///
@@ -40,6 +41,14 @@ pub(crate) fn boot_selector(vendor: Option<&str>, mode: BootMode, device: &BootD
 /// Whether this refusal to keep boot flags may be ignored.
 pub(crate) fn keeps_no_flags(code: CompletionCode) -> bool {
     FLAGS_NOT_KEPT.contains(&code)
+}
+
+/// Whether a BMC that has agreed to this suite may be told that a login is given up before it has answered RAKP 1.
+///
+/// pyghmi's BMC, and with it virtualbmc, dies of that. It agrees to suite 3 whatever it is asked for, so whoever
+/// agrees to anything newer is somebody else. The others keep a place for the login a little longer.
+pub(crate) const fn takes_early_farewells(suite: CipherSuite) -> bool {
+    matches!(suite, CipherSuite::Sha256Login | CipherSuite::Sha256Plain | CipherSuite::Sha256)
 }
 
 /// Letters and digits in lower case: `Super Micro Computer Inc.` and `supermicro` begin alike.

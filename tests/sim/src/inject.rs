@@ -79,6 +79,8 @@ pub struct LoginTrouble {
     pub silent_for_unknown_user: bool,
     /// Ignores RAKP 3 with a wrong proof instead of refusing.
     pub silent_for_wrong_password: bool,
+    /// Dies of a login that is given up before it has answered RAKP 1.
+    pub dies_of_early_farewell: bool,
     /// Refusals have two bytes only.
     pub short_refusals: bool,
     /// Appends this many bytes to the key exchange code of RAKP 2.

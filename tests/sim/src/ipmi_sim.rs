@@ -29,7 +29,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 /// Get Channel Authentication Capabilities, outside of a session: the question every client begins with.
 ///
 /// Source: IPMI 2.0, sections 13.6 and 22.13.
-const HELLO: [u8; 23] = [
+pub(crate) const HELLO: [u8; 23] = [
     0x06, 0x00, 0xff, 0x07, // RMCP, class IPMI
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x09, // no session, nine bytes follow
     0x20, 0x18, 0xc8, 0x81, 0x00, 0x38, 0x8e, 0x04, 0xb5,

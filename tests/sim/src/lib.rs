@@ -8,6 +8,7 @@
 //! | [`inject`], [`network`] | what is wrong with it, and with the network in front of it |
 //! | [`switch`] | trouble by name, for the command line |
 //! | [`ipmi_sim`] | somebody else's BMC that speaks IPMI |
+//! | [`pyghmi`] | another one, as virtual machines have it |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`plugin`] | our plugins as shared libraries |
@@ -40,6 +41,7 @@ pub mod port;
 pub mod postgres;
 pub mod process;
 pub mod program;
+pub mod pyghmi;
 mod runtime;
 pub mod sensors;
 pub mod sushy;

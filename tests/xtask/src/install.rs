@@ -199,7 +199,7 @@ fn lock(directory: &Path) -> Result<File, TaskError> {
 
 fn venv_is_current(directory: &Path) -> bool {
     let mut python = Command::new(directory.join("bin/python"));
-    python.args(["-c", "import sushy_tools"]);
+    python.args(["-c", "import pyghmi, sushy_tools"]);
     is_current(directory, REQUIREMENTS) && succeeds(python)
 }
 

@@ -24,6 +24,7 @@ use crate::crypto::CipherSuite;
 use crate::packet::Discard;
 use crate::packet::message::{Reply, RequestSequence, encode_request};
 use crate::packet::wrapper::{Packet, PayloadType, encode_plain};
+use crate::quirks;
 use crate::session::login::{LoginFault, LoginRandom, Phase, Progress};
 use crate::session::status::{Status, StatusClass};
 use crate::session::{Handshake, Session};
@@ -127,7 +128,7 @@ impl Link {
             work.login_started();
             let mut login = Handshake::new(Arc::clone(target), suite, random());
             let outcome = self.attempt(&ready, &mut login, tally.silent, &mut permit, work).await;
-            give_back(&ready, &mut login, &mut ghosts, work).await;
+            give_back(&ready, suite, &mut login, &mut ghosts, work).await;
             match outcome {
                 Outcome::Established(session) => {
                     tally.proven = true;
@@ -153,7 +154,9 @@ impl Link {
                 }
                 Outcome::Silent => {
                     tally.proven |= login.phase() == Some(Phase::Rakp3);
-                    say_farewell(&ready, &login, work).await;
+                    if quirks::takes_early_farewells(suite) {
+                        say_farewell(&ready, &login, work).await;
+                    }
                     self.silent(&mut tally, work)?;
                     wire = Some(ready);
                 }
@@ -457,9 +460,17 @@ async fn say_farewell(wire: &Wire, login: &Handshake, work: &mut Work<'_>) {
 
 /// Gives back what the BMC may hold for us without need: places for copies of a request, and a session whose
 /// beginning we have not seen because its last answer was lost or damaged.
-async fn give_back(wire: &Wire, login: &mut Handshake, ghosts: &mut Vec<Session>, work: &mut Work<'_>) {
-    for farewell in login.orphan_farewells() {
-        wire.send(&farewell, work).await;
+async fn give_back(
+    wire: &Wire,
+    suite: CipherSuite,
+    login: &mut Handshake,
+    ghosts: &mut Vec<Session>,
+    work: &mut Work<'_>,
+) {
+    if quirks::takes_early_farewells(suite) {
+        for farewell in login.orphan_farewells() {
+            wire.send(&farewell, work).await;
+        }
     }
     if let Some(ghost) = login.unconfirmed_session() {
         ghosts.push(ghost);

@@ -10,6 +10,7 @@ mod ipmitool;
 mod network;
 mod pace;
 mod power;
+mod pyghmi;
 mod quirks;
 mod sensors;
 mod sessions;

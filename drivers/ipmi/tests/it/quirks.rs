@@ -94,6 +94,25 @@ async fn silence_for_a_wrong_user_says_what_is_probably_wrong() {
     let error = status_of(&bmc, &Login { user: "nobody", ..LOGIN }).await.unwrap_err();
 
     assert!(error.to_string().contains("user name or password probably wrong"), "{error}");
+    // It would have died of a login given up too early.
+    status_of(&bmc, &LOGIN).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_network_that_loses_does_not_kill_a_bmc_that_dies_of_early_farewells() {
+    for number in 1..6 {
+        for way in [Way::ToBmc, Way::ToClient] {
+            for fault in [Fault::Drop, Fault::Duplicate] {
+                let bmc = like("like-pyghmi");
+                let plan = Plan::Once { way, number, fault, seed: 1 };
+                let network = Network::between(bmc.address(), plan).unwrap();
+
+                transport().execute(&LOGIN.at(network.address()), GetChassisStatus, soon()).await.unwrap();
+
+                assert!(!bmc.state().trouble.deaf, "{fault:?} {number} {way:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -175,7 +175,7 @@ async fn sessions_beyond_the_limit_close_the_oldest() {
 async fn a_place_given_twice_is_given_back_once() {
     let plan = Plan::Once { way: Way::ToBmc, number: 1, fault: Fault::Duplicate, seed: 1 };
     let bmc = Bmc::start(Settings { network: plan, ..Settings::default() }).unwrap();
-    let target = Login { suite: Some(CipherSuite::Sha1), ..LOGIN }.at(bmc.address());
+    let target = Login { suite: Some(CipherSuite::Sha256), ..LOGIN }.at(bmc.address());
 
     transport().execute(&target, GetChassisStatus, soon()).await.unwrap();
 

@@ -194,6 +194,10 @@ impl Controller {
         let [tag, given, _, _] = bytes.array()?;
         let id = bytes.double()?;
         let tag = if self.trouble.login.tag_zero { 0 } else { tag };
+        let early = self.pending.get(&id).is_none_or(|pending| pending.exchange.is_none());
+        if early && given != status::OK && self.trouble.login.dies_of_early_farewell {
+            self.trouble.deaf = true;
+        }
         let pending = self.pending.remove(&id)?;
         let exchange = pending.exchange?;
         // The client has given up.
