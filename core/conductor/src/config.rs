@@ -2,6 +2,7 @@
 
 mod notification;
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use farrier_model::step::{StepId, StepPriority};
@@ -161,6 +162,10 @@ impl DriverConfig {
 pub struct ConductorConfig {
     /// Name of this conductor and tag of its locks; the host's name when empty.
     pub host: String,
+    /// How conductors reach each other: requests about a node are handed to the conductor that owns it, or each does
+    /// the work it is asked for itself. With `json-rpc` the name above is also the address of this conductor, and has
+    /// the port of table `[json_rpc]` behind it when that is not the usual one.
+    pub rpc_transport: RpcTransport,
     /// Group of nodes this conductor may own; empty for the default group.
     pub conductor_group: String,
     /// How often a busy node is tried before `NodeLocked`.
@@ -286,6 +291,7 @@ impl Default for ConductorConfig {
     fn default() -> Self {
         Self {
             host: String::new(),
+            rpc_transport: RpcTransport::None,
             conductor_group: String::new(),
             node_locked_retry_attempts: 3,
             node_locked_retry_interval: 1.0,
@@ -349,6 +355,17 @@ impl Default for ConductorConfig {
     }
 }
 
+/// How conductors reach each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RpcTransport {
+    /// Not at all.
+    #[default]
+    None,
+    /// By JSON-RPC over HTTP.
+    JsonRpc,
+}
+
 /// The port that conductors listen on for each other unless they are told otherwise.
 pub const JSON_RPC_PORT: u16 = 8089;
 
@@ -358,6 +375,7 @@ pub const JSON_RPC_PORT: u16 = 8089;
 #[must_use]
 pub fn identity(host: &str, port: Option<u16>) -> String {
     match port {
+        Some(port) if port != JSON_RPC_PORT && host.parse::<Ipv6Addr>().is_ok() => format!("[{host}]:{port}"),
         Some(port) if port != JSON_RPC_PORT => format!("{host}:{port}"),
         Some(_) | None => host.to_owned(),
     }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use farrier_conductor::config::{ConductorConfig, DriverConfig, NotificationConfig};
+use farrier_conductor::config::{
+    ConductorConfig, DriverConfig, JSON_RPC_PORT, NotificationConfig, RpcTransport, identity,
+};
+use farrier_sdk::secret::Secret;
 use farrier_store::StoreConfig;
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
@@ -17,7 +20,8 @@ use serde_json::{Map, Value};
 pub(crate) const DEFAULT_FILE: &str = "/etc/farrier/farrier.toml";
 
 /// Names of the tables that belong to no plugin.
-const OWN_TABLES: [&str; 7] = ["api", "conductor", "database", "drivers", "log", "notifications", "plugins"];
+const OWN_TABLES: [&str; 8] =
+    ["api", "conductor", "database", "drivers", "json_rpc", "log", "notifications", "plugins"];
 
 /// Everything that can be configured.
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) drivers: DriverConfig,
     /// The conductor.
     pub(crate) conductor: ConductorConfig,
+    /// How conductors reach each other.
+    pub(crate) json_rpc: JsonRpcConfig,
     /// What is told to whom.
     pub(crate) notifications: NotificationConfig,
     /// The log.
@@ -81,6 +87,27 @@ impl Default for ApiConfig {
             auth_strategy: AuthStrategy::Noauth,
             http_basic_auth_user_file: None,
         }
+    }
+}
+
+/// Table `[json_rpc]`: used with `rpc_transport = "json-rpc"` in table `[conductor]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JsonRpcConfig {
+    /// Address to listen on for other conductors. What is said is signed but not encrypted, so that it has to be one
+    /// of a network that only conductors are in.
+    pub(crate) host_ip: IpAddr,
+    /// Port to listen on.
+    pub(crate) port: u16,
+    /// Seconds that another conductor has to answer.
+    pub(crate) timeout: u64,
+    /// What all conductors know and nobody else: at least 32 characters.
+    pub(crate) secret: Option<Secret<String>>,
+}
+
+impl Default for JsonRpcConfig {
+    fn default() -> Self {
+        Self { host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: JSON_RPC_PORT, timeout: 120, secret: None }
     }
 }
 
@@ -191,6 +218,11 @@ impl Config {
         if config.conductor.host.is_empty() {
             config.conductor.host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         }
+        let rpc_port = match config.conductor.rpc_transport {
+            RpcTransport::None => None,
+            RpcTransport::JsonRpc => Some(config.json_rpc.port),
+        };
+        config.conductor.host = identity(&config.conductor.host, rpc_port);
         Ok(config)
     }
 

@@ -21,6 +21,7 @@ mod conductors;
 mod detached;
 mod drivers;
 mod error;
+mod forward;
 mod frame;
 mod nodes;
 mod paging;
@@ -40,12 +41,14 @@ use farrier_conductor::service::Conductor;
 use tower::Layer;
 
 use crate::config::ApiConfig;
+use crate::rpc;
 pub(crate) use auth::Auth;
 use error::HttpError;
+pub(crate) use frame::Origin;
 
 /// The most bytes the body of a request may have: room for the data an inspection collects, logs included. A larger
 /// config drive is given by its address.
-const BODY_SIZE_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const BODY_SIZE_MAX: usize = 16 * 1024 * 1024;
 
 /// What the handlers share.
 #[derive(Debug, Clone)]
@@ -58,12 +61,20 @@ pub(crate) struct ApiState {
     pub(crate) max_limit: u32,
     /// Who may ask.
     pub(crate) auth: Auth,
+    /// Other conductors; none where each does the work it is asked for itself.
+    pub(crate) rpc: Option<rpc::Client>,
 }
 
 impl ApiState {
     /// The API of one conductor.
     pub(crate) fn new(conductor: Conductor, config: &ApiConfig, auth: Auth) -> Self {
-        Self { conductor, public_endpoint: config.public_endpoint.clone(), max_limit: config.max_limit, auth }
+        Self {
+            conductor,
+            public_endpoint: config.public_endpoint.clone(),
+            max_limit: config.max_limit,
+            auth,
+            rpc: None,
+        }
     }
 }
 
@@ -75,8 +86,14 @@ type Shared = axum::extract::State<Arc<ApiState>>;
 /// The frame stands before the routes, so that it also sees requests for which there is no route.
 pub(crate) fn router(state: ApiState) -> Router {
     let auth = state.auth.clone();
+    let routes = routes(state);
+    Router::new().fallback_service(middleware::from_fn_with_state(auth, frame::frame).layer(routes))
+}
+
+/// The API behind its frame.
+pub(crate) fn routes(state: ApiState) -> Router {
     let state = Arc::new(state);
-    let routes = Router::new()
+    Router::new()
         .merge(root::routes())
         .merge(nodes::routes())
         .merge(ports::routes())
@@ -86,9 +103,9 @@ pub(crate) fn router(state: ApiState) -> Router {
         // next collection above this line
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), forward::forward))
         .layer(DefaultBodyLimit::max(BODY_SIZE_MAX))
-        .with_state(Arc::clone(&state));
-    Router::new().fallback_service(middleware::from_fn_with_state(auth, frame::frame).layer(routes))
+        .with_state(state)
 }
 
 async fn no_such_path() -> HttpError {

@@ -4,6 +4,8 @@ mod config;
 mod http;
 mod logging;
 mod plugins;
+mod rpc;
+mod signals;
 mod view;
 mod wiring;
 

@@ -4,20 +4,24 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use farrier_conductor::config::RpcTransport;
 use farrier_conductor::registry::Registry;
 use farrier_conductor::service::Conductor;
 use farrier_sdk::error::Chain;
 use farrier_store::Store;
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::config::Config;
-use crate::http::{self, Auth};
+use crate::config::{Config, JsonRpcConfig};
+use crate::http::{self, ApiState, Auth};
 use crate::plugins::{self, Plans};
+use crate::{rpc, signals};
 
 /// Runs the daemon until it is told to stop.
 ///
@@ -31,6 +35,13 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("`{address}` could not be listened on"))?;
     let auth = Auth::new(&config.api).context("the API could not be started")?;
+    let rpc = match config.conductor.rpc_transport {
+        RpcTransport::None => None,
+        RpcTransport::JsonRpc => Some(Rpc::prepare(&config.json_rpc).await?),
+    };
+    let stop = CancellationToken::new();
+    // Before the conductor: a signal that nobody hears ends the process with what it has begun.
+    let departure = signals::watch(stop.clone());
     let registry = load(&config).await?;
     let store = Store::open(&config.database).await.context("the database could not be opened")?;
     let _only = only_user(&store)?;
@@ -38,10 +49,71 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let conductor = Conductor::start_with(own, notifications, store.clone(), Arc::new(registry))
         .await
         .context("the conductor could not be started")?;
-    let served = serve(&config, listener, &conductor, auth).await;
-    conductor.stop().await;
+    let mut state = ApiState::new(conductor.clone(), &config.api, auth);
+    let calls = match rpc {
+        Some(rpc) => {
+            state.rpc = Some(rpc.client.clone());
+            Some(rpc.serve(&conductor, &state)?)
+        }
+        None => None,
+    };
+    let served = serve(listener, state, &stop).await;
+    stop.cancel();
+    conductor.stop_work(departure.await.unwrap_or_default()).await;
+    // Others may have sent work until they noticed.
+    if let Some(calls) = calls {
+        calls.end().await;
+    }
+    conductor.end().await;
     store.close().await;
     served
+}
+
+/// What is needed to hear other conductors.
+struct Rpc {
+    listener: TcpListener,
+    key: Arc<rpc::Key>,
+    client: rpc::Client,
+}
+
+/// Hearing other conductors.
+struct Calls {
+    stop: CancellationToken,
+    job: JoinHandle<std::io::Result<()>>,
+}
+
+impl Rpc {
+    async fn prepare(config: &JsonRpcConfig) -> anyhow::Result<Self> {
+        let what = "other conductors could not be listened to";
+        let key = Arc::new(rpc::Key::new(config.secret.as_ref()).context(what)?);
+        let address = SocketAddr::new(config.host_ip, config.port);
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("`{address}` could not be listened on"))?;
+        let client = rpc::Client::new(Arc::clone(&key), Duration::from_secs(config.timeout)).context(what)?;
+        Ok(Self { listener, key, client })
+    }
+
+    fn serve(self, conductor: &Conductor, state: &ApiState) -> anyhow::Result<Calls> {
+        let address = self.listener.local_addr().context("the listener has no address")?;
+        info!(%address, conductor = conductor.host(), "other conductors are listened to");
+        let stop = CancellationToken::new();
+        let (listener, key, conductor) = (self.listener, self.key, conductor.clone());
+        let (routes, until) = (http::routes(state.clone()), stop.clone());
+        let job = tokio::spawn(async move { rpc::serve(listener, &conductor, key, routes, until).await });
+        Ok(Calls { stop, job })
+    }
+}
+
+impl Calls {
+    async fn end(self) {
+        self.stop.cancel();
+        match self.job.await {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => warn!(error = %Chain(&failure), "listening to other conductors failed"),
+            Err(failure) => warn!(error = %failure, "listening to other conductors failed"),
+        }
+    }
 }
 
 /// Loads plugins and works out what is offered.
@@ -85,32 +157,12 @@ fn only_user(store: &Store) -> anyhow::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Answers requests until a signal says stop.
-async fn serve(
-    config: &Config,
-    listener: TcpListener,
-    conductor: &Conductor,
-    auth: Auth,
-) -> anyhow::Result<()> {
+/// Answers requests until told to stop.
+async fn serve(listener: TcpListener, state: ApiState, stop: &CancellationToken) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
     info!(%address, "API is listening");
-    let router = http::router(http::ApiState::new(conductor.clone(), &config.api, auth));
-    axum::serve(listener, router).with_graceful_shutdown(stop_signal()).await.context("the listener failed")
-}
-
-/// Ready at SIGTERM or SIGINT.
-async fn stop_signal() {
-    let (mut terminate, mut interrupt) =
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-            (Err(error), _) | (_, Err(error)) => {
-                warn!(error = %Chain(&error), "signals can not be heard, only a kill ends this process");
-                return std::future::pending().await;
-            }
-        };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    info!("stopping");
+    axum::serve(listener, http::router(state))
+        .with_graceful_shutdown(stop.clone().cancelled_owned())
+        .await
+        .context("the listener failed")
 }

@@ -1,6 +1,6 @@
 //! Creating, changing, listing and deleting ports.
 
-use farrier_model::node::NodeName;
+use farrier_model::node::{Node, NodeName};
 use farrier_model::port::Port;
 use farrier_store::{Page, PortFilter};
 use uuid::Uuid;
@@ -26,6 +26,16 @@ impl Conductor {
     /// `NotFound`.
     pub async fn port(&self, uuid: Uuid) -> Result<Port, ConductorError> {
         Ok(self.store().port_get(uuid).await?)
+    }
+
+    /// The node that a port belongs to.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn node_of_port(&self, uuid: Uuid) -> Result<Node, ConductorError> {
+        let port = self.port(uuid).await?;
+        Ok(self.store().node_get(port.node_id).await?)
     }
 
     /// Adds a port to a node, under a shared task: others may work on the node meanwhile.

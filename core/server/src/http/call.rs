@@ -139,18 +139,9 @@ pub(super) struct Body(pub(super) Value);
 impl FromRequest<Arc<ApiState>> for Body {
     type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &Arc<ApiState>) -> Result<Self, HttpError> {
+    async fn from_request(request: Request, _state: &Arc<ApiState>) -> Result<Self, HttpError> {
         let is_json = is_json(request.headers());
-        let read = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, state)).await;
-        let late =
-            |_| Fault::invalid(format!("The body of the request did not arrive within {BODY_TIME_MAX:?}"));
-        let bytes = read.map_err(late)?.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let text = format!("The body of the request is larger than {BODY_SIZE_MAX} bytes");
-                return Fault::invalid(text).with_code(413);
-            }
-            Fault::invalid("The body of the request did not arrive")
-        })?;
+        let bytes = bytes(request).await?;
         if bytes.is_empty() {
             return Ok(Self(Value::Null));
         }
@@ -162,6 +153,24 @@ impl FromRequest<Arc<ApiState>> for Body {
         }
         Ok(Self(value))
     }
+}
+
+/// The body of a request as it arrives.
+///
+/// # Errors
+///
+/// - 413: it is too large.
+/// - 400: it does not arrive, or not in time.
+pub(super) async fn bytes(request: Request) -> Result<Bytes, Fault> {
+    let read = tokio::time::timeout(BODY_TIME_MAX, Bytes::from_request(request, &())).await;
+    let late = |_| Fault::invalid(format!("The body of the request did not arrive within {BODY_TIME_MAX:?}"));
+    read.map_err(late)?.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let text = format!("The body of the request is larger than {BODY_SIZE_MAX} bytes");
+            return Fault::invalid(text).with_code(413);
+        }
+        Fault::invalid("The body of the request did not arrive")
+    })
 }
 
 /// Whether the request says that its body is JSON; parameters such as a charset do not matter.

@@ -49,6 +49,14 @@ impl HttpError {
 }
 
 impl HttpError {
+    /// The same error about what a path names: without a conductor for it, it is not found.
+    pub(super) fn in_path(self) -> Self {
+        match self {
+            Self::Fault(fault) if fault.name() == ErrorName::NoValidHost => Self::Fault(fault.with_code(404)),
+            Self::Fault(_) | Self::Refusal(_) => self,
+        }
+    }
+
     /// The same error with another status if it says that the driver lacks something: where every driver could have
     /// it, the path itself is what does not exist.
     pub(super) fn where_unsupported(self, code: u16) -> Self {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use farrier_api::error::{AuthFault, ErrorName, Fault, Refusal};
@@ -34,6 +34,30 @@ pub(super) struct Framed {
     pub(super) request_id: String,
     /// Who asks; none where nobody has to say.
     pub(super) user: Option<String>,
+}
+
+/// A request that another conductor has passed on: it stays where it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passed;
+
+/// Where a request comes from that did not come through the frame: from another conductor, which has one too.
+#[derive(Debug)]
+pub(crate) struct Origin(Framed);
+
+impl Origin {
+    /// What the other conductor's frame found out; none when the version is not offered here.
+    pub(crate) fn forwarded(version: &str, request_id: String, user: Option<String>) -> Option<Self> {
+        let mut headers = HeaderMap::new();
+        headers.insert(VERSION_HEADER, HeaderValue::from_str(version).ok()?);
+        let version = version::negotiate(&headers).ok()?;
+        Some(Self(Framed { version, request_id, user }))
+    }
+
+    /// Notes it on a request.
+    pub(crate) fn mark(self, extensions: &mut Extensions) {
+        extensions.insert(self.0);
+        extensions.insert(Passed);
+    }
 }
 
 /// Answers a request in its frame.

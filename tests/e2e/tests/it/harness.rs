@@ -76,6 +76,18 @@ impl Daemon {
         command.output().unwrap()
     }
 
+    /// Starts another one on the same configuration, changed by environment variables, and waits until it ends.
+    pub(crate) fn start_again_with(&self, variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(program("farrierd"));
+        command.arg("--config").arg(self.farrierd.config()).envs(variables.iter().copied());
+        command.output().unwrap()
+    }
+
+    /// What links of its API begin with.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.farrierd.address())
+    }
+
     /// Stops it in good order, and starts it again on the same database and port.
     pub(crate) fn restart(&mut self) {
         let status = self.farrierd.stop().unwrap();
@@ -86,6 +98,11 @@ impl Daemon {
     /// Sends a request without a body.
     pub(crate) fn get(&self, path: &str) -> Response {
         self.farrierd.call("GET", path, None).unwrap()
+    }
+
+    /// Sends any request without a body.
+    pub(crate) fn request(&self, method: &str, path: &str) -> Response {
+        self.farrierd.call(method, path, None).unwrap()
     }
 
     /// Sends a request with a body of JSON.

@@ -17,6 +17,7 @@ mod notifications;
 mod plugins;
 mod power;
 mod rows;
+mod rpc;
 mod sdk;
 mod secrets;
 mod steps;
