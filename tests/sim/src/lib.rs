@@ -9,6 +9,7 @@
 //! | [`switch`] | trouble by name, for the command line |
 //! | [`ipmi_sim`] | somebody else's BMC that speaks IPMI |
 //! | [`pyghmi`] | another one, as virtual machines have it |
+//! | [`lab_vm`] | a virtual machine with a BMC |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`plugin`] | our plugins as shared libraries |
@@ -33,6 +34,7 @@ pub mod http;
 pub mod inject;
 pub mod ipmi;
 pub mod ipmi_sim;
+pub mod lab_vm;
 pub mod labs;
 pub mod machine;
 pub mod network;

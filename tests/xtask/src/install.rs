@@ -39,6 +39,12 @@ const IPMI_SIM: Package = Package { name: "openipmi", sign: Sign::Program("ipmi_
 const IPMITOOL: Package = Package { name: "ipmitool", sign: Sign::Program("ipmitool") };
 /// Another client that nobody of us wrote.
 const FREEIPMI: Package = Package { name: "freeipmi-tools", sign: Sign::Program("ipmipower") };
+/// What runs the virtual machine of the labs.
+const VIRTUAL_MACHINE: [Package; 3] = [
+    Package { name: "qemu-system-x86", sign: Sign::Program("qemu-system-x86_64") },
+    Package { name: "seabios", sign: Sign::File("/usr/share/seabios/bios.bin") },
+    Package { name: "xxd", sign: Sign::Program("xxd") },
+];
 /// The second database.
 const POSTGRES: Package = Package { name: "postgresql", sign: Sign::File("/usr/lib/postgresql") };
 /// What Python programs are installed with.
@@ -68,14 +74,14 @@ impl Package {
 
 /// All that the tests need.
 pub(crate) fn for_tests(workspace: &Workspace) -> Result<(), TaskError> {
-    packages(&packages_of_tests())?;
+    packages(&packages_of_tests(workspace))?;
     python_programs()?;
     nextest(workspace)
 }
 
 /// Names what the tests need and this machine lacks; installs nothing.
 pub(crate) fn missing_for_tests(workspace: &Workspace) -> Vec<String> {
-    let mut missing: Vec<String> = packages_of_tests()
+    let mut missing: Vec<String> = packages_of_tests(workspace)
         .into_iter()
         .filter(|package| package.is_missing())
         .map(|package| package.name.to_owned())
@@ -109,8 +115,10 @@ pub(crate) fn for_building() -> Result<(), TaskError> {
     packages(&COMPILER)
 }
 
-fn packages_of_tests() -> Vec<Package> {
-    COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, FREEIPMI, POSTGRES]).chain(PYTHON).collect()
+/// The virtual machine belongs to the labs; without them nobody needs it.
+fn packages_of_tests(workspace: &Workspace) -> Vec<Package> {
+    let always = COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, FREEIPMI, POSTGRES]).chain(PYTHON);
+    always.chain(VIRTUAL_MACHINE.into_iter().filter(|_| workspace.labs().is_some())).collect()
 }
 
 fn packages(wanted: &[Package]) -> Result<(), TaskError> {

@@ -39,12 +39,14 @@ pub(super) struct Request<'a> {
     pub(super) unit: u8,
     /// The way to a controller behind the BMC.
     pub(super) route: Option<&'a Route>,
+    /// Shortest wait for its answer.
+    pub(super) wait_min: Duration,
 }
 
 impl<'a> Request<'a> {
     /// For the BMC itself.
     pub(super) fn to_bmc(message: &'a Message) -> Self {
-        Self { message, unit: 0, route: None }
+        Self { message, unit: 0, route: None, wait_min: Duration::ZERO }
     }
 
     fn encode(self, sequence: RequestSequence) -> Vec<u8> {
@@ -153,6 +155,7 @@ impl Channel {
             let sent = Instant::now();
             self.last_sent = Some(sent);
             let wait = patience.filter(|_| sends == sends_max).unwrap_or(round_trip.wait_after(sends));
+            let wait = wait.max(request.wait_min);
             let Self { wire, session, .. } = self;
             let mut accept = |datagram: &[u8]| {
                 let opened = session.open(datagram);

@@ -36,6 +36,9 @@ const SESSIONS_LOST_MAX: u32 = 3;
 /// How long the answer to a request that is sent once is waited for.
 const ONCE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the answer to an order is waited for at least that should not be given twice.
+const ORDER_PATIENCE: Duration = Duration::from_secs(2);
+
 /// First pause before a request is repeated that the BMC was too busy for; doubled each time.
 const BUSY_PAUSE_MIN: Duration = Duration::from_millis(500);
 
@@ -283,7 +286,9 @@ impl Link {
         };
         let sends = work.effort().sends;
         let route = job.target.route.as_ref();
-        let request = Request { message: &job.message, unit: job.unit, route };
+        // A machine that is reset or asked to shut down twice suffers; its BMC may be slow to say that it is done.
+        let wait_min = if job.repeat == Repeat::SameSession { ORDER_PATIENCE } else { Duration::ZERO };
+        let request = Request { message: &job.message, unit: job.unit, route, wait_min };
         let answer = channel.exchange(request, sends_max, patience, &mut self.known.round_trip, work).await;
         if job.repeat != Repeat::Freely && sends + 1 < work.effort().sends {
             channel.under_way = Some(job.message.clone());

@@ -7,6 +7,7 @@ mod boot_device;
 mod bridging;
 mod console;
 mod ipmitool;
+mod labs;
 mod network;
 mod pace;
 mod power;

@@ -1,0 +1,115 @@
+//! A virtual machine with a BMC of its own, from the labs: power, reset, power button and serial port are real.
+//!
+//! QEMU without KVM runs a guest of 512 bytes that greets and echoes on its serial port and powers off when its
+//! power button is pressed. `ipmi_sim` is its BMC.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::error::SimError;
+use crate::labs;
+use crate::port::free_port;
+use crate::process::{Process, run};
+use crate::program;
+
+/// Name of the administrator its BMC knows.
+pub const USER: &str = "admin";
+/// That user's password.
+pub const PASSWORD: &str = "secret";
+
+/// What its guest prints when it has started.
+pub const GREETING: &str = "lab-guest: up, echoing";
+/// What its guest prints when its power button is pressed.
+pub const FAREWELL: &str = "lab-guest: power button, off";
+
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Ports tried, most of which are beyond 30,000 when the search begins there.
+const PORTS_MAX: u32 = 12_000;
+
+/// A machine, off at first. Dropping it stops it and its BMC.
+#[derive(Debug)]
+pub struct LabVm {
+    address: SocketAddr,
+    directory: PathBuf,
+    script: PathBuf,
+    // Dropped last: the programs are stopped by the script before.
+    _process: Process,
+}
+
+impl LabVm {
+    /// Starts its BMC; all its files are in `directory`, which must exist.
+    ///
+    /// # Errors
+    ///
+    /// [`NoLabs`](SimError::NoLabs) without the labs, [`Missing`](SimError::Missing) without the programs, and
+    /// those of [`Process`].
+    pub fn start(directory: &Path) -> Result<Self, SimError> {
+        for (name, package) in
+            [("ipmi_sim", "openipmi"), ("qemu-system-x86_64", "qemu-system-x86"), ("xxd", "xxd")]
+        {
+            program::find(name, &format!("install the package `{package}`"))?;
+        }
+        let script = labs::directory()?.join("ipmi/start-ipmi-sim");
+        let port = port()?;
+        let mut command = Command::new(program::find("sh", "")?);
+        // It leaves its programs in the background, so somebody has to stay for them.
+        command.args(["-c", "\"$0\" \"$@\" && echo started && exec sleep infinity"]).arg(&script);
+        command.args(["-u", USER, "-w", PASSWORD, "-m", "vm", "-p", &port.to_string(), "-s"]).arg(directory);
+        let log = directory.join("log");
+        let mut process = Process::start("start-ipmi-sim", command, &log)?;
+        process.wait_until("it is started", START_PATIENCE, || {
+            fs::read_to_string(&log).ok().filter(|text| text.contains("started"))
+        })?;
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Ok(Self { address, directory: directory.to_owned(), script, _process: process })
+    }
+
+    /// Where its BMC listens, on UDP.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether the guest's process runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let id = fs::read_to_string(self.directory.join("bmc0/ctl/vm.pid")).unwrap_or_default();
+        !id.trim().is_empty() && Path::new("/proc").join(id.trim()).exists()
+    }
+
+    /// Every change its BMC was asked for, in order: `power 1`, `reset 1`, `shutdown 1`.
+    #[must_use]
+    pub fn actions(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.directory.join("bmc0/ctl/actions")).unwrap_or_default();
+        // Each line begins with the time.
+        text.lines().filter_map(|line| line.split_once(' ')).map(|(_, action)| action.to_owned()).collect()
+    }
+}
+
+impl Drop for LabVm {
+    fn drop(&mut self) {
+        let mut stop = Command::new(&self.script);
+        stop.arg("-x").arg("-s").arg(&self.directory);
+        // What is left is killed with the process group.
+        run(stop).map(drop).unwrap_or_default();
+    }
+}
+
+/// A UDP port for the BMC. The lab takes two TCP ports that follow from it: its last four digits after a 2, and the
+/// next one; so those are chosen, from the ports that nobody else is given.
+fn port() -> Result<u16, SimError> {
+    let mut before = free_port()?;
+    for _ in 0..PORTS_MAX {
+        let next = free_port()?;
+        let port = before % 10_000 + 10_000;
+        if next == before + 1 && next < 30_000 && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+        before = next;
+    }
+    Err(SimError::NoPort { first: 10_000, last: 19_999 })
+}
