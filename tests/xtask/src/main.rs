@@ -6,6 +6,7 @@
 //! | [`demo`] | `demo`: the product in a minute |
 //! | [`check`] | `check`: the quick part of it, without peers |
 //! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
+//! | [`crash`] | `crash`: conductors that are killed at any moment, again and again |
 //! | [`lab`] | `lab`: one peer, in the foreground |
 //! | [`bench`] | `bench`: our figures beside those of the reference |
 //! | [`docs`] | `docs`: the manual and the API documentation |
@@ -17,6 +18,7 @@
 mod bench;
 mod check;
 mod command;
+mod crash;
 mod demo;
 mod docs;
 mod error;
@@ -57,6 +59,8 @@ enum Verb {
     Check,
     /// Build our drivers and collect the shared libraries in `target/plugins`
     Plugins(plugins::Options),
+    /// Kill conductors at any moment, again and again, and look what they leave
+    Crash(crash::Options),
     /// Start one peer of the tests and show how to reach it
     Lab(lab::Options),
     /// Measure the conductor and the reference on this machine and show the ratios
@@ -88,6 +92,7 @@ fn run(verb: Verb) -> Result<(), TaskError> {
         Verb::Demo(options) => demo::run(&workspace, &options),
         Verb::Check => check::run(&workspace),
         Verb::Plugins(options) => plugins::run(&workspace, &options),
+        Verb::Crash(options) => crash::run(&workspace, &options),
         Verb::Lab(options) => lab::run(&workspace, &options),
         Verb::Bench => bench::compare(&workspace),
         Verb::Docs(options) => docs::run(&workspace, &options),

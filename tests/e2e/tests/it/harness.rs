@@ -63,6 +63,11 @@ impl Daemon {
     pub(crate) fn crash_and_restart(&mut self) {
         self.farrierd.process().signal(Signal::KILL).unwrap();
         self.farrierd.process().wait_end(PATIENCE).unwrap();
+        self.start_killed();
+    }
+
+    /// Starts it again after it has ended, on the same database and port.
+    pub(crate) fn start_killed(&mut self) {
         self.farrierd = Farrierd::start(&self.settings).unwrap_or_else(|error| panic!("{error}"));
     }
 

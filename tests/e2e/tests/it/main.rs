@@ -9,6 +9,7 @@
 
 mod architecture;
 mod client;
+mod crash;
 mod daemon;
 mod harness;
 mod locks;

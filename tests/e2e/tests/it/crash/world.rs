@@ -1,0 +1,329 @@
+//! The daemons, the nodes and the machines behind them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::thread;
+
+use farrier_sim::farrierd::Settings;
+use farrier_sim::http;
+use farrier_sim::ipmi::{self, Bmc};
+use farrier_sim::postgres::Postgres;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::check;
+use super::random::Random;
+use super::request::{Kind, Request};
+use crate::harness::{Daemon, PATIENCE};
+
+/// Nodes of the fake driver that there shall be.
+const FAKE_NODES: usize = 14;
+/// Nodes with a BMC.
+const IPMI_NODES: usize = 3;
+/// A kill comes after so many looks at the API at most: from before the first request was read until much is done.
+const LOOKS_MAX: usize = 60;
+/// Some come later, when nearly all is done.
+const LOOKS_MAX_LATE: usize = 600;
+
+/// With fewer kills nothing can be said about how much was under way.
+const KILLS_MIN: usize = 20;
+
+/// Chassis Control.
+const POWER_COMMAND: (u8, u8) = (0x00, 0x02);
+
+/// What the daemons are told besides where things are.
+const TABLES: &str = "\
+[fake]
+power_delay = \"0.01,0.1\"
+boot_delay = \"0,0.05\"
+deploy_delay = \"0.01,0.1\"
+management_delay = \"0,0.05\"
+inspect_delay = \"0.01,0.2\"
+bios_delay = \"0.01,0.1\"
+rescue_delay = \"0.01,0.2\"
+
+[ipmi]
+min_command_interval = 0
+";
+
+/// What became of the requests.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    kills: usize,
+    /// By what was asked: accepted, refused, not answered.
+    requests: BTreeMap<&'static str, [usize; 3]>,
+    /// Nodes that were at work or locked when the daemon died.
+    caught: usize,
+    power_commands: usize,
+}
+
+impl Tally {
+    /// Whether enough was under way to call this a test; a few kills can all come at a quiet moment.
+    pub(super) fn is_fair(&self) -> bool {
+        let accepted: usize = self.requests.values().map(|counts| counts[0]).sum();
+        self.kills < KILLS_MIN
+            || (self.kills <= accepted && self.kills <= self.caught && 0 < self.power_commands)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} kills, {} nodes caught at work, {} power commands",
+            self.kills, self.caught, self.power_commands
+        )?;
+        for (label, [accepted, refused, unanswered]) in &self.requests {
+            write!(f, "\n  {label}: {accepted} accepted, {refused} refused, {unanswered} not answered")?;
+        }
+        Ok(())
+    }
+}
+
+/// A machine, and how often it was switched when we last looked.
+struct Machine {
+    bmc: Bmc,
+    switched: usize,
+}
+
+impl Machine {
+    fn commands(&self) -> usize {
+        self.bmc.count(POWER_COMMAND)
+    }
+}
+
+/// All of it.
+pub(super) struct World {
+    /// The one that is killed.
+    victim: Daemon,
+    /// The one that stays.
+    witness: Option<Daemon>,
+    machines: BTreeMap<String, Machine>,
+    count: u64,
+    pub(super) tally: Tally,
+    /// Which kill this is, for messages.
+    pub(super) at: String,
+    // What must outlive the daemons.
+    _postgres: Option<Postgres>,
+}
+
+/// An answer, if there was one.
+pub(super) type Answer = Option<(u16, Value)>;
+
+impl World {
+    /// One conductor on SQLite.
+    pub(super) fn alone() -> Self {
+        Self::with(Daemon::start_with(|settings| configure(settings, "host-1", false)), None, None)
+    }
+
+    /// The same with automated cleaning.
+    pub(super) fn alone_with_cleaning() -> Self {
+        Self::with(Daemon::start_with(|settings| configure(settings, "host-1", true)), None, None)
+    }
+
+    /// Two on PostgreSQL; one of them dies.
+    pub(super) fn in_company(postgres: Postgres) -> Self {
+        let start = |host: &str| {
+            Daemon::start_with(|settings| {
+                configure(settings, host, false);
+                settings.database = Some(postgres.url());
+            })
+        };
+        let (victim, witness) = (start("host-1"), start("host-2"));
+        Self::with(victim, Some(witness), Some(postgres))
+    }
+
+    fn with(victim: Daemon, witness: Option<Daemon>, postgres: Option<Postgres>) -> Self {
+        let mut machines = BTreeMap::new();
+        for number in 0..IPMI_NODES {
+            let bmc =
+                Bmc::start(ipmi::Settings { log_max: usize::MAX, ..ipmi::Settings::default() }).unwrap();
+            let node = victim.enroll(&format!("ipmi-{number}"), "ipmi", &driver_info(&bmc));
+            machines.insert(node, Machine { bmc, switched: 0 });
+        }
+        let (tally, at) = (Tally::default(), String::new());
+        Self { victim, witness, machines, count: 0, tally, at, _postgres: postgres }
+    }
+
+    /// Asks for many things, kills, and looks what is left.
+    pub(super) fn round(&mut self, random: &mut Random) {
+        let before = self.nodes();
+        let requests = self.requests(&before, random);
+        let addresses = self.addresses();
+        let late = random.chance(25);
+        let looks = random.below(if late { LOOKS_MAX_LATE } else { LOOKS_MAX });
+
+        let (answers, caught) = thread::scope(|scope| {
+            let jobs: Vec<_> = requests
+                .iter()
+                .map(|request| {
+                    let address = random.pick(&addresses);
+                    scope.spawn(move || send(address, request))
+                })
+                .collect();
+            let mut caught = 0;
+            for _ in 0..looks {
+                let nodes = list(addresses[0]).unwrap_or_default();
+                caught = nodes.iter().filter(|node| check::is_at_work(node)).count();
+                if caught == 0 && jobs.iter().all(thread::ScopedJoinHandle::is_finished) {
+                    break;
+                }
+            }
+            self.kill();
+            (jobs.into_iter().map(|job| job.join().unwrap()).collect::<Vec<_>>(), caught)
+        });
+
+        self.count(&requests, &answers, caught);
+        self.recover();
+        let after = self.settled();
+        let asked: Vec<_> = requests.into_iter().zip(answers).collect();
+        check::answers(&self.at, &before, &after, &asked);
+        self.check_machines(&asked);
+    }
+
+    /// One request for every node, and as many new nodes as are missing.
+    fn requests(&mut self, nodes: &BTreeMap<String, Value>, random: &mut Random) -> Vec<Request> {
+        let mut requests = Vec::new();
+        for node in nodes.values() {
+            self.count += 1;
+            requests.push(Request::of(node, self.count, random));
+        }
+        let missing = (FAKE_NODES + IPMI_NODES).saturating_sub(nodes.len());
+        requests.extend((0..missing.min(4)).map(|_| Request::create(fake_node(), random)));
+        requests
+    }
+
+    fn addresses(&mut self) -> Vec<SocketAddr> {
+        let mut addresses = vec![self.victim.farrierd().address()];
+        addresses.extend(self.witness.as_mut().map(|witness| witness.farrierd().address()));
+        addresses
+    }
+
+    fn kill(&mut self) {
+        self.victim.farrierd().process().signal(Signal::KILL).unwrap();
+        self.victim.farrierd().process().wait_end(PATIENCE).unwrap();
+        self.tally.kills += 1;
+    }
+
+    /// Alone the victim comes back; in company the other one has to do it, before the victim comes back.
+    fn recover(&mut self) {
+        if self.witness.is_some() {
+            self.settled();
+        }
+        self.victim.start_killed();
+    }
+
+    fn count(&mut self, requests: &[Request], answers: &[Answer], caught: usize) {
+        self.tally.caught += caught;
+        for (request, answer) in requests.iter().zip(answers) {
+            let place = match answer {
+                Some((200..300, _)) => 0,
+                Some(_) => 1,
+                None => 2,
+            };
+            self.tally.requests.entry(request.label()).or_default()[place] += 1;
+        }
+    }
+
+    /// Whoever can answer now.
+    fn speaker(&mut self) -> SocketAddr {
+        match &mut self.witness {
+            Some(witness) => witness.farrierd().address(),
+            None => self.victim.farrierd().address(),
+        }
+    }
+
+    fn nodes(&mut self) -> BTreeMap<String, Value> {
+        let nodes = list(self.speaker()).unwrap_or_else(|| panic!("{}: nobody lists the nodes", self.at));
+        nodes.into_iter().map(|node| (node["uuid"].as_str().unwrap().to_owned(), node)).collect()
+    }
+
+    /// The nodes once nobody is at work on any of them.
+    fn settled(&mut self) -> BTreeMap<String, Value> {
+        let speaker = self.speaker();
+        let mut restless = Vec::new();
+        let settled = farrier_sim::wait::wait_for("every node is at rest", PATIENCE, || {
+            let nodes = list(speaker)?;
+            restless = nodes.iter().filter(|node| check::is_at_work(node)).cloned().collect();
+            restless.is_empty().then_some(nodes)
+        });
+        if let Err(error) = settled {
+            let shown: Vec<String> = restless.iter().map(check::shown).collect();
+            panic!("{}: {error}: {}", self.at, shown.join("; "));
+        }
+        self.nodes()
+    }
+
+    /// No machine was switched more often than it was asked for.
+    fn check_machines(&mut self, asked: &[(Request, Answer)]) {
+        for (node, machine) in &mut self.machines {
+            let commands = machine.commands();
+            let request = asked.iter().find(|(request, _)| request.node == *node);
+            let allowed = match request.map(|(request, answer)| (&request.kind, answer)) {
+                Some((_, Some((400.., _)))) | None => 0,
+                Some((Kind::Power("rebooting"), _)) => 2,
+                Some((Kind::Power(_), _)) => 1,
+                Some(_) => 0,
+            };
+            let switched = commands - machine.switched;
+            assert!(
+                switched <= allowed,
+                "{}: node {node} was switched {switched} times for {request:?}",
+                self.at
+            );
+            machine.switched = commands;
+            self.tally.power_commands += switched;
+        }
+    }
+}
+
+fn configure(settings: &mut Settings, host: &str, clean: bool) {
+    settings.hardware_types = vec!["fake-hardware".to_owned(), "ipmi".to_owned()];
+    settings.conductor = [
+        format!("host = \"{host}\""),
+        format!("automated_clean = {clean}"),
+        "heartbeat_interval = 0.2".to_owned(),
+        "heartbeat_timeout = 1".to_owned(),
+        "hash_ring_reset_interval = 1".to_owned(),
+        "check_provision_state_interval = 0.3".to_owned(),
+        "node_locked_retry_interval = 0.1".to_owned(),
+        // What recorded and real power states differ in is left as it is: every command is a request's.
+        "sync_power_state_interval = 0".to_owned(),
+        "power_failure_recovery_interval = 0".to_owned(),
+        "soft_power_off_timeout = 2".to_owned(),
+    ]
+    .to_vec();
+    settings.tables = TABLES.to_owned();
+}
+
+fn driver_info(bmc: &Bmc) -> Value {
+    json!({
+        "ipmi_address": bmc.address().ip().to_string(),
+        "ipmi_port": bmc.address().port(),
+        "ipmi_username": ipmi::USER,
+        "ipmi_password": ipmi::PASSWORD,
+    })
+}
+
+/// A node of the fake driver with everything that can be fake.
+fn fake_node() -> Value {
+    let mut node =
+        json!({"driver": "fake-hardware", "instance_info": {"image_source": "http://localhost/image"}});
+    for kind in ["bios", "boot", "deploy", "inspect", "management", "power", "rescue"] {
+        node[format!("{kind}_interface")] = json!("fake");
+    }
+    node
+}
+
+fn send(address: SocketAddr, request: &Request) -> Answer {
+    let headers = [("X-OpenStack-Ironic-API-Version", "latest")];
+    let answer = http::request(address, request.method, &request.path, &headers, request.body.as_ref());
+    answer.ok().map(|answer| (answer.status, answer.json()))
+}
+
+fn list(address: SocketAddr) -> Option<Vec<Value>> {
+    let headers = [("X-OpenStack-Ironic-API-Version", "latest")];
+    let answer = http::request(address, "GET", "/v1/nodes/detail", &headers, None).ok()?;
+    answer.json()["nodes"].as_array().cloned()
+}
