@@ -382,3 +382,24 @@ async fn a_run_that_fails_or_panics_is_logged_and_gives_its_worker_back() {
     let free: Vec<_> = std::iter::from_fn(|| workers.acquire_normal().ok()).collect();
     assert_eq!(free.len(), workers.normal_size());
 }
+
+/// Differs: drivers have no periodic tasks. What a driver does for long is a step that waits, which the conductor calls
+/// again; so nothing is collected, from interfaces no more than from hardware types.
+#[tokio::test]
+async fn row_c8_what_runs_at_intervals_is_the_conductor_s_own_whatever_drivers_there_are() {
+    let names = async |drivers| {
+        let fixture = Fixture::with_drivers(quick(), drivers, Vec::new()).await;
+        tasks(&fixture.conductor).iter().map(|task| task.name).collect::<Vec<_>>()
+    };
+    let more = DriverConfig {
+        enabled_bios_interfaces: vec!["fake".to_owned(), "no-bios".to_owned()],
+        enabled_raid_interfaces: vec!["fake".to_owned(), "no-raid".to_owned()],
+        enabled_inspect_interfaces: vec!["fake".to_owned(), "no-inspect".to_owned()],
+        ..fake_drivers()
+    };
+
+    let (few, many) = (names(fake_drivers()).await, names(more).await);
+
+    assert!(few.contains(&"power sync"), "{few:?}");
+    assert_eq!(few, many);
+}

@@ -62,6 +62,7 @@ async fn row_d1_a_reserved_node_carries_tags_and_traits(database: &TestDatabase)
     assert_eq!(reservation(store, &node).await.as_deref(), Some("r1"));
 }
 
+/// Differs: nothing is read before the conditional write, which returns the node.
 async fn row_d2_reserving_is_a_single_statement(database: &TestDatabase) {
     let store = &database.store;
     let node = database.node().await;
@@ -75,6 +76,7 @@ async fn row_d2_reserving_is_a_single_statement(database: &TestDatabase) {
     assert_eq!((reserved - before, released - reserved), (1, 1));
 }
 
+/// Differs: the number of the node is not looked up before; the holder is read by whatever names the node.
 async fn row_d3_whoever_was_quicker_is_named(database: &TestDatabase) {
     let node = database.node().await;
     let seen = database.store.node_get(node.uuid).await.unwrap();
