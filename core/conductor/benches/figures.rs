@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 use farrier_conductor::config::{ConductorConfig, DriverConfig};
 use farrier_conductor::notify::Notifier;
 use farrier_conductor::registry::Registry;
+use farrier_conductor::service::Conductor;
 use farrier_conductor::task::{Acquire, TaskManager};
 use farrier_host::Plugin;
 use farrier_model::node::{Node, NodeId};
+use farrier_model::provision::ProvisionState;
+use farrier_sdk::interface::power::PowerState;
 use farrier_store::{Store, StoreConfig};
 use serde_json::{Map, json};
 use tokio::runtime::Runtime;
@@ -35,7 +38,7 @@ fn main() {
         let store = Store::open(&StoreConfig::new(url)).await.unwrap();
         let nodes = enroll(&store).await;
         let first = *nodes.first().unwrap();
-        let tasks = manager(store);
+        let tasks = manager(store.clone());
         rounds(tasks.clone(), first, 100).await;
         let (pairs, _) = rounds(tasks.clone(), first, ROUNDS).await;
         let mut times = at_once(&tasks, &nodes).await;
@@ -44,6 +47,7 @@ fn main() {
             "lock_pairs_per_second": f64::from(ROUNDS) / pairs.as_secs_f64(),
             "lock_p50_ms_8_tasks": percentile(&times, 50),
             "lock_p99_ms_8_tasks": percentile(&times, 99),
+            "power_sync_nodes_per_second": power_sync_rate(store).await,
         })
     });
     match std::env::var_os("FARRIER_FIGURES") {
@@ -55,12 +59,18 @@ fn main() {
 async fn enroll(store: &Store) -> Vec<NodeId> {
     let mut nodes = Vec::new();
     for _ in 0..NODES {
-        nodes.push(store.node_create(&Node::new(Uuid::new_v4(), "fake-hardware")).await.unwrap().id);
+        // As the reference has them: managed, and on.
+        let node = Node {
+            power_state: Some(PowerState::On),
+            provision_state: ProvisionState::Available,
+            ..Node::new(Uuid::new_v4(), "fake-hardware")
+        };
+        nodes.push(store.node_create(&node).await.unwrap().id);
     }
     nodes
 }
 
-fn manager(store: Store) -> TaskManager {
+fn registry() -> Arc<Registry> {
     let drivers = DriverConfig {
         enabled_hardware_types: vec!["fake-hardware".to_owned()],
         enabled_boot_interfaces: vec!["fake".to_owned()],
@@ -68,8 +78,11 @@ fn manager(store: Store) -> TaskManager {
         ..DriverConfig::default()
     };
     let fake = Plugin::linked(farrier_fake::farrier_plugin(), Map::new()).unwrap();
-    let registry = Arc::new(Registry::new(drivers, vec![fake], Vec::new()).unwrap());
-    TaskManager::new("bench", ConductorConfig::default(), store, registry, Notifier::default()).unwrap()
+    Arc::new(Registry::new(drivers, vec![fake], Vec::new()).unwrap())
+}
+
+fn manager(store: Store) -> TaskManager {
+    TaskManager::new("bench", ConductorConfig::default(), store, registry(), Notifier::default()).unwrap()
 }
 
 /// Takes and gives back the lock of one node, with its driver; how long it took in all and each time.
@@ -90,6 +103,15 @@ async fn at_once(tasks: &TaskManager, nodes: &[NodeId]) -> Vec<Duration> {
         set.spawn(rounds(tasks.clone(), node, ROUNDS_EACH));
     }
     set.join_all().await.into_iter().flat_map(|(_, times)| times).collect()
+}
+
+/// One pass of the power synchronization over nodes that are as recorded: nodes per second.
+async fn power_sync_rate(store: Store) -> f64 {
+    let config = ConductorConfig { host: "bench".to_owned(), ..ConductorConfig::default() };
+    let conductor = Conductor::start(config, store, registry()).await.unwrap();
+    let begin = Instant::now();
+    conductor.synchronize_power().await.unwrap();
+    f64::from(u32::try_from(NODES).unwrap()) / begin.elapsed().as_secs_f64()
 }
 
 /// The value below which `percent` of the sorted `times` are, in milliseconds.

@@ -1,5 +1,8 @@
 //! One pass of the power synchronization over many nodes that are as recorded: an SQLite file, the fake driver.
 //!
+//! Once with machines that answer at once, which is what a pass costs by itself, and once with machines that take
+//! 100 ms: with its eight workers the reference can ask 80 of those in a second, however fast it is otherwise.
+//!
 //! `FARRIER_BENCH_NODES` says how many; prints the time of each pass and the most memory the process had.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark has nobody to report to")]
@@ -21,10 +24,13 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 /// Nodes, unless said otherwise.
-const NODES: usize = 10_000;
+const NODES: u32 = 10_000;
 
 /// Passes; the first also finds the files cold.
 const PASSES: usize = 3;
+
+/// Machines that take 100 ms which the reference can ask in a second with eight workers.
+const REFERENCE_PER_SECOND: f64 = 80.0;
 
 fn main() {
     let nodes = std::env::var("FARRIER_BENCH_NODES").map_or(NODES, |count| count.parse().unwrap());
@@ -35,21 +41,30 @@ fn main() {
         for number in 0..nodes {
             store.node_create(&node(number)).await.unwrap();
         }
-        let conductor = start(store.clone()).await;
         println!("{nodes} nodes enrolled, {} MiB resident at most", resident_mib());
+        let conductor = start(store.clone(), "0").await;
         for _ in 0..PASSES {
-            let (begin, statements) = (Instant::now(), store.probe().total());
-            conductor.synchronize_power().await.unwrap();
-            let (elapsed, statements) = (begin.elapsed(), store.probe().total() - statements);
-            println!(
-                "pass in {elapsed:.2?}, {statements} statements, {} MiB resident at most",
-                resident_mib()
-            );
+            pass(&conductor, &store, "at once", nodes).await;
         }
+        conductor.stop().await;
+        let slow = start(store.clone(), "0.1").await;
+        let rate = pass(&slow, &store, "after 100 ms", nodes).await;
+        println!("{:.0} times what eight workers can ask", rate / REFERENCE_PER_SECOND);
     });
 }
 
-fn node(number: usize) -> Node {
+/// One pass over machines that answer so fast; nodes per second.
+async fn pass(conductor: &Conductor, store: &Store, answer: &str, nodes: u32) -> f64 {
+    let (begin, statements) = (Instant::now(), store.probe().total());
+    conductor.synchronize_power().await.unwrap();
+    let (elapsed, statements) = (begin.elapsed(), store.probe().total() - statements);
+    let rate = f64::from(nodes) / elapsed.as_secs_f64();
+    println!("answers {answer}: pass in {elapsed:.2?}, {rate:.0} nodes/s, {statements} statements");
+    println!("    {} MiB resident at most", resident_mib());
+    rate
+}
+
+fn node(number: u32) -> Node {
     let fields = |value| serde_json::from_value(value).unwrap();
     let interfaces: Interfaces = InterfaceType::ALL
         .into_iter()
@@ -66,8 +81,9 @@ fn node(number: usize) -> Node {
     }
 }
 
-async fn start(store: Store) -> Conductor {
+async fn start(store: Store, delay: &str) -> Conductor {
     let list = || vec!["fake".to_owned()];
+    let options: Map<_, _> = [("power_delay".to_owned(), json!(delay))].into_iter().collect();
     let drivers = DriverConfig {
         enabled_hardware_types: vec!["fake-hardware".to_owned()],
         enabled_bios_interfaces: list(),
@@ -83,7 +99,7 @@ async fn start(store: Store) -> Conductor {
         default_storage_interface: None,
         ..DriverConfig::default()
     };
-    let fake = Plugin::linked(farrier_fake::farrier_plugin(), Map::new()).unwrap();
+    let fake = Plugin::linked(farrier_fake::farrier_plugin(), options).unwrap();
     let registry = Arc::new(Registry::new(drivers, vec![fake], Vec::new()).unwrap());
     let config = ConductorConfig { host: "bench".to_owned(), ..ConductorConfig::default() };
     Conductor::start(config, store, registry).await.unwrap()
