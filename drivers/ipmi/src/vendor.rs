@@ -174,6 +174,8 @@ fn spaced(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -202,6 +204,22 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidParameter);
             assert!(error.message().ends_with(reason), "{error}");
             assert!(error.message().len() < 200, "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,300}") {
+            if let Ok(command) = raw_command(&text) {
+                prop_assert!(command.netfn % 2 == 0 && command.netfn < NETFN_END);
+            }
+        }
+
+        #[test]
+        fn every_command_is_read_back(netfn in 0u8..0x20, cmd: u8, data in proptest::collection::vec(any::<u8>(), 0..255)) {
+            let text = [&[netfn * 2, cmd][..], &data].concat().iter().map(|byte| format!("0x{byte:x} ")).collect::<String>();
+
+            prop_assert_eq!(raw_command(&text), Ok(RawCommand { netfn: netfn * 2, cmd, data }));
         }
     }
 

@@ -1,5 +1,6 @@
 use farrier_sdk::serde_json::json;
 use farrier_sdk::testing;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -261,6 +262,34 @@ async fn a_number_may_be_a_password() {
     let target = target_with("ipmi_password", json!(1234)).await.unwrap();
 
     assert_eq!(target.credentials.password().expose(), b"1234");
+}
+
+/// Any value an operator's client may send.
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,40}".prop_map(Value::from),
+        "[0-9a-fx.:%-]{0,40}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::hash_map("[a-z]{1,8}", inner, 0..4).prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_value_panics_and_every_refusal_names_its_key(index in 0..KEYS.len(), value in any_value()) {
+        let key = KEYS[index];
+        if let Err(error) = with(key, value) {
+            prop_assert!(error.message().contains(&format!("`{key}`")), "{error}");
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bench;
 mod boot_device;
 mod bridging;
 mod console;
+mod fuzz;
 mod ipmitool;
 mod labs;
 mod network;
