@@ -8,7 +8,7 @@
 //! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
 //! | [`crash`] | `crash`: conductors that are killed at any moment, again and again |
 //! | [`lab`] | `lab`: one peer, in the foreground |
-//! | [`bench`] | `bench`: our figures beside those of the reference |
+//! | [`mod@bench`] | `bench`: our figures beside those of the reference |
 //! | [`docs`] | `docs`: the manual and the API documentation |
 //!
 //! Each installs what it needs ([`install`]), says so, and stops what it started.
