@@ -16,7 +16,7 @@
 //! | [`children`] | steps on the children of a node |
 //! | [`resume`] | going on after a wait or a hold |
 //! | [`wake`] | going on without anybody's call: asking a step again whether it is over |
-//! | [`contain`] | nothing that goes wrong leaves a node in a passing state |
+//! | [`mod@contain`] | nothing that goes wrong leaves a node in a passing state |
 //! | [`flow_history`] | the beginning and the end of a list of steps, in the history |
 //!
 //! Source: Ironic's conductor steps.

@@ -87,7 +87,7 @@ enum Stage {
 }
 
 impl OldLogin {
-    /// Starts an attempt; [`Self::datagram`] is to be sent.
+    /// Starts an attempt; `datagram` is to be sent.
     #[must_use]
     pub fn new(target: Arc<Target>, random: LoginRandom) -> Self {
         let guard = OldGuard::new(&target);
