@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use farrier_sdk::prelude::{BootDevice, CurrentBootDevice, warn};
+use farrier_sdk::prelude::{BootDevice, CurrentBootDevice, DriverTask, warn};
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -10,6 +10,9 @@ use crate::client::address::canonical;
 use crate::client::error::{Failure, RedfishError, Result};
 use crate::client::operation::Operation;
 use crate::discovery::Found;
+use crate::driver_info::RedfishInfo;
+use crate::options::{RedfishOptions, duration};
+use crate::power::BOOT_DEVICE_KEY;
 use crate::quirks::{Habit, Habits};
 use crate::resource::system::{Boot, System};
 
@@ -58,6 +61,15 @@ pub struct PostPatience {
     pub delay: Duration,
 }
 
+impl PostPatience {
+    /// What the options say.
+    #[must_use]
+    pub fn of(options: &RedfishOptions) -> Self {
+        let delay = duration(options.post_boot_retry_delay);
+        Self { attempts: options.post_boot_retry_attempts, delay }
+    }
+}
+
 /// What became of a wish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
@@ -65,6 +77,36 @@ pub enum Kept {
     AsAsked,
     /// The BMC keeps it for one boot only; it has to be set again before each.
     OnceOnly,
+}
+
+impl Kept {
+    /// Keeps in the node what the BMC does not keep, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Those of saving.
+    pub(crate) async fn remember(
+        self,
+        task: &DriverTask<RedfishInfo>,
+        device: &BootDevice,
+    ) -> farrier_sdk::error::Result<()> {
+        let remembered = task.node().driver_internal_info.contains_key(BOOT_DEVICE_KEY);
+        match self {
+            Self::OnceOnly => {
+                task.save_internal_info(|info| {
+                    info.insert(BOOT_DEVICE_KEY.to_owned(), Value::from(device.as_str()));
+                })
+                .await
+            }
+            Self::AsAsked if remembered => {
+                task.save_internal_info(|info| {
+                    info.remove(BOOT_DEVICE_KEY);
+                })
+                .await
+            }
+            Self::AsAsked => Ok(()),
+        }
+    }
 }
 
 /// Devices that have a name.

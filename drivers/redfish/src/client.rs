@@ -94,9 +94,20 @@ struct Known {
     root: Option<Arc<Root>>,
     /// By the path that the node names, if it names one.
     systems: HashMap<Option<String>, String>,
+    /// By System.
+    media: HashMap<String, MediaPlaces>,
     /// By System; `None` when the BMC does not say.
     reset_types: HashMap<String, Option<Vec<String>>>,
     tag_form: Form,
+}
+
+/// Where a machine's virtual media devices are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct MediaPlaces {
+    /// Collections of them: the System's own first, then those of its managers.
+    pub(crate) collections: Vec<String>,
+    /// Whether the devices can be read together with their collection.
+    pub(crate) expands: bool,
 }
 
 impl fmt::Debug for Client {
@@ -361,6 +372,17 @@ impl Client {
         }
     }
 
+    pub(crate) fn known_media(&self, system: &str) -> Option<MediaPlaces> {
+        self.known().media.get(system).cloned()
+    }
+
+    pub(crate) fn remember_media(&self, system: &str, places: MediaPlaces) {
+        let mut known = self.known();
+        if known.media.len() < SYSTEMS_MAX {
+            known.media.insert(system.to_owned(), places);
+        }
+    }
+
     fn spawn<F>(&self, job: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -376,6 +398,8 @@ impl Known {
         let gone = |system: &str| canonical(system).eq_ignore_ascii_case(canonical(path));
         self.systems.retain(|_, system| !gone(system));
         self.reset_types.retain(|system, _| !gone(system));
+        self.media
+            .retain(|system, places| !gone(system) && !places.collections.iter().any(|place| gone(place)));
     }
 }
 

@@ -2,12 +2,15 @@
 
 use farrier_sdk::prelude::warn;
 use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use crate::client::address::canonical;
 use crate::client::error::{Failure, RedfishError, Result};
 use crate::client::operation::Operation;
+use crate::quirks::{Habit, Habits};
 use crate::resource::action::ActionInfo;
-use crate::resource::collection::Collection;
+use crate::resource::collection::{Collection, Expanded};
 use crate::resource::system::System;
 
 /// Most Systems looked at to find the one that can be reset.
@@ -15,6 +18,14 @@ const SYSTEMS_MAX: usize = 64;
 
 /// Most paths named in an error.
 const PATHS_SHOWN_MAX: usize = 10;
+
+/// What asks for the members of a collection together with it.
+///
+/// Source: DSP0266, section 7.3.
+const EXPAND: &str = "?$expand=.($levels=1)";
+
+/// Members that an expanded collection shows as references have no more than these.
+const REFERENCE_SIZE_MAX: usize = 2;
 
 /// The System of a node, read once in an operation.
 #[derive(Debug, Clone)]
@@ -83,6 +94,108 @@ impl Operation {
         Ok(allowed)
     }
 
+    /// Managers of a System, in order: those it names, else the only one of the service.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn managers(&self, found: &Found) -> Result<Vec<String>> {
+        if let Some(links) = &found.system.links {
+            let named = if links.managed_by.is_empty() { &links.managers } else { &links.managed_by };
+            let named = distinct(named.iter().filter_map(|link| self.link(link)));
+            if !named.is_empty() {
+                return Ok(named);
+            }
+        }
+        let root = self.root().await?;
+        let Some(collection) = root.managers.as_deref().and_then(|link| self.link(link)) else {
+            return Ok(Vec::new());
+        };
+        match self.members(&collection).await {
+            Ok(members) if members.len() == 1 => Ok(members),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) if error.is_missing() => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Chassis of a System, in order.
+    #[must_use]
+    pub fn chassis(&self, found: &Found) -> Vec<String> {
+        let links = found.system.links.as_ref().map(|links| links.chassis.as_slice()).unwrap_or_default();
+        distinct(links.iter().filter_map(|link| self.link(link)))
+    }
+
+    /// Whether the members of this service's collections can be read together with them, all of them whole.
+    pub async fn expands(&self, found: &Found) -> bool {
+        let root = self.root().await.ok();
+        let lossy = Habits::of(root.as_deref(), &found.system).has(Habit::ExpandLoses);
+        !lossy && root.is_some_and(|root| root.expands())
+    }
+
+    /// Members of a collection with their paths, together with it if `expand`.
+    ///
+    /// A member that cannot be read is left out, with a warning.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the collection, and of members when the BMC cannot be reached.
+    pub async fn resources<T: DeserializeOwned>(
+        &self,
+        collection: &str,
+        expand: bool,
+    ) -> Result<Vec<(String, T)>> {
+        let mut read = Vec::new();
+        let whole = if expand { self.expanded(collection).await? } else { None };
+        let members = match whole {
+            Some(members) => members,
+            None => self.members(collection).await?.into_iter().map(|path| (path, Map::new())).collect(),
+        };
+        for (path, body) in members {
+            if body.len() > REFERENCE_SIZE_MAX
+                && let Ok(resource) = serde_json::from_value(Value::Object(body))
+            {
+                read.push((path, resource));
+                continue;
+            }
+            match self.read(&path).await {
+                Ok(resource) => read.push((path, resource)),
+                Err(error) if error.status().is_some() || error.is_nonsense() => {
+                    warn!(member = path, %error, "a member of a collection is left out");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Members of an expanded collection; `None` when the BMC does not expand this one.
+    async fn expanded(&self, collection: &str) -> Result<Option<Vec<(String, Map<String, Value>)>>> {
+        if collection.contains('?') {
+            return Ok(None);
+        }
+        let expanded: Expanded = match self.read(&format!("{collection}{EXPAND}")).await {
+            Ok(expanded) => expanded,
+            Err(error) if error.is_nonsense() => return Ok(None),
+            Err(error)
+                if error.status().is_some_and(|status| status.is_client_error()) && !error.is_missing() =>
+            {
+                return Ok(None);
+            }
+            Err(error) if error.status().is_some_and(|status| status.is_server_error()) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut members: Vec<(String, Map<String, Value>)> = Vec::new();
+        for member in expanded.members {
+            let path = member.get("@odata.id").and_then(Value::as_str).and_then(|link| self.link(link));
+            let Some(path) = path.filter(|path| canonical(path) != canonical(collection)) else { continue };
+            if !members.iter().any(|(known, _)| canonical(known) == canonical(&path)) {
+                members.push((path, member));
+            }
+        }
+        Ok(Some(members))
+    }
+
     async fn search_system(&self) -> Result<Found> {
         let root = self.root().await?;
         let Some(collection) = root.systems.as_deref().and_then(|link| self.link(link)) else {
@@ -122,16 +235,10 @@ impl Operation {
     }
 
     /// Members of a collection that may be followed, each once.
-    async fn members(&self, collection: &str) -> Result<Vec<String>> {
+    pub(crate) async fn members(&self, collection: &str) -> Result<Vec<String>> {
         let members = self.read::<Collection>(collection).await?.members;
-        let mut paths: Vec<String> = Vec::new();
-        for path in members.iter().filter_map(|link| self.link(link)) {
-            let known = |other: &str| canonical(other) == canonical(&path);
-            if !known(collection) && !paths.iter().any(|other| known(other)) {
-                paths.push(path);
-            }
-        }
-        Ok(paths)
+        let links = members.iter().filter_map(|link| self.link(link));
+        Ok(distinct(links.filter(|path| canonical(path) != canonical(collection))))
     }
 
     fn no_system(&self, text: &str) -> RedfishError {
@@ -139,4 +246,15 @@ impl Operation {
         let text = format!("no System to work with at `{origin}`: {text}");
         self.error(Method::GET, origin.prefix(), Failure::Failed(text))
     }
+}
+
+/// Each path once, however it is written.
+fn distinct(links: impl Iterator<Item = String>) -> Vec<String> {
+    let mut paths: Vec<String> = Vec::new();
+    for path in links {
+        if !paths.iter().any(|other| canonical(other) == canonical(&path)) {
+            paths.push(path);
+        }
+    }
+    paths
 }

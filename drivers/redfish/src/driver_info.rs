@@ -41,7 +41,19 @@ pub struct RedfishInfo {
     /// Oldest TLS version offered: 1.2 or 1.3
     #[property(parse = tls_version, kind = "string")]
     pub redfish_tls_minimum_version: Option<TlsVersion>,
+    /// Protocol by which the BMC fetches images, if it does not follow from their URLs: HTTP, HTTPS, NFS or CIFS
+    #[property(parse = media_protocol, kind = "string")]
+    pub vmedia_transport_protocol: Option<String>,
+    /// URL of an ISO image with the deploy agent
+    #[property(parse = image, kind = "url")]
+    pub deploy_iso: Option<String>,
+    /// URL of an ISO image with the rescue system
+    #[property(parse = image, kind = "url")]
+    pub rescue_iso: Option<String>,
 }
+
+/// Protocols by which BMCs fetch images.
+const MEDIA_PROTOCOLS: [&str; 4] = ["HTTP", "HTTPS", "NFS", "CIFS"];
 
 /// An address, or the empty text, which counts as missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +193,21 @@ fn user(value: &Value) -> Result<String, String> {
         return Err("has control characters".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Takes anything: what is wrong with an image is said when it is needed, and hinders nothing else.
+#[expect(clippy::unnecessary_wraps, reason = "the signature of a parser")]
+fn image(value: &Value) -> Result<String, String> {
+    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+fn media_protocol(value: &Value) -> Result<String, String> {
+    let text = value.as_str().unwrap_or_default().trim().to_ascii_uppercase();
+    if MEDIA_PROTOCOLS.contains(&text.as_str()) {
+        Ok(text)
+    } else {
+        Err(format!("expected one of {}", MEDIA_PROTOCOLS.join(", ")))
+    }
 }
 
 fn root_prefix(value: &Value) -> Result<String, String> {

@@ -7,6 +7,7 @@
 //! | [`shared`] | what all implementations share |
 //! | [`power`] | main power |
 //! | [`management`], [`boot_device`] | boot device, boot mode, identity, health |
+//! | [`boot`], [`virtual_media`] | images that machines boot |
 //! | [`discovery`] | finding the System of a node |
 //! | [`quirks`] | makers' deviations that nothing shows but their names |
 //! | [`client`] | HTTP to BMCs: logins, retries, tags, tasks |
@@ -16,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boot;
 pub mod boot_device;
 pub mod client;
 pub mod discovery;
@@ -26,9 +28,11 @@ pub mod power;
 pub mod quirks;
 pub mod resource;
 pub mod shared;
+pub mod virtual_media;
 
 use farrier_sdk::prelude::export_plugin;
 
+use crate::boot::RedfishVirtualMediaBoot;
 use crate::management::RedfishManagement;
 use crate::options::RedfishOptions;
 use crate::power::RedfishPower;
@@ -39,7 +43,11 @@ export_plugin! {
     options: RedfishOptions,
     state: Shared::start,
     close: Shared::close,
-    interfaces: [RedfishPower = RedfishPower::new, RedfishManagement = RedfishManagement::new],
+    interfaces: [
+        RedfishPower = RedfishPower::new,
+        RedfishManagement = RedfishManagement::new,
+        RedfishVirtualMediaBoot = RedfishVirtualMediaBoot::new,
+    ],
     // Best first; names that no plugin offers are passed over. Source: Ironic, `RedfishHardware`.
     hardware: {
         "redfish" => {

@@ -3,16 +3,16 @@
 use farrier_sdk::prelude::*;
 use reqwest::Method;
 
-use crate::boot_device::{self, Kept, PostPatience};
+use crate::boot_device::{self, PostPatience};
 use crate::client::error::{Failure, RedfishError};
 use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
-use crate::options::duration;
-use crate::power::{BOOT_DEVICE_KEY, interrupt};
+use crate::power::interrupt;
 use crate::resource::secure_boot::SecureBoot;
 use crate::resource::system::System;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
+use crate::virtual_media::{ImageUrl, MediaKind, tuning};
 
 /// What a BMC says that wants a license for it.
 const NO_LICENSE: &str = "OemLicenseNotPassed";
@@ -57,30 +57,11 @@ impl ManagementInterface for RedfishManagement {
         device: BootDevice,
         persistent: bool,
     ) -> Result<()> {
-        let options = self.shared.options();
-        let patience = PostPatience {
-            attempts: options.post_boot_retry_attempts,
-            delay: duration(options.post_boot_retry_delay),
-        };
+        let patience = PostPatience::of(self.shared.options());
         let operation = self.shared.operation(task, "set boot device", WRITE_LIMIT).await?;
         let found = operation.system(task.info().system_id()).await?;
         let kept = operation.set_boot_device(&found, &device, persistent, patience).await?;
-        let remembered = task.node().driver_internal_info.contains_key(BOOT_DEVICE_KEY);
-        match kept {
-            Kept::OnceOnly => {
-                task.save_internal_info(|info| {
-                    info.insert(BOOT_DEVICE_KEY.to_owned(), Value::from(device.as_str()));
-                })
-                .await
-            }
-            Kept::AsAsked if remembered => {
-                task.save_internal_info(|info| {
-                    info.remove(BOOT_DEVICE_KEY);
-                })
-                .await
-            }
-            Kept::AsAsked => Ok(()),
-        }
+        kept.remember(task, &device).await
     }
 
     async fn get_boot_device(&self, task: &DriverTask<RedfishInfo>) -> Result<CurrentBootDevice> {
@@ -142,6 +123,37 @@ impl ManagementInterface for RedfishManagement {
             None => operation.system(task.info().system_id()).await?.system.manufacturer,
         };
         Ok(vendor.map(|vendor| vendor.trim().to_lowercase()).filter(|vendor| !vendor.is_empty()))
+    }
+
+    async fn get_virtual_media(&self, task: &DriverTask<RedfishInfo>) -> Result<Vec<VirtualMedia>> {
+        let operation = self.shared.operation(task, "get virtual media", READ_LIMIT).await?;
+        Ok(operation.media_state(task.info().system_id()).await?)
+    }
+
+    async fn attach_virtual_media(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        device_type: String,
+        image_url: String,
+    ) -> Result<()> {
+        let kind = MediaKind::from_name(&device_type).map_err(DriverError::invalid_parameter)?;
+        let image = ImageUrl::parse(&image_url)
+            .map_err(|text| DriverError::invalid_parameter(format!("the URL of the image {text}")))?;
+        let operation = self.shared.operation(task, "attach virtual media", WRITE_LIMIT).await?;
+        let tuning = tuning(self.shared.options(), task.info().vmedia_transport_protocol.as_deref());
+        Ok(operation.insert_media(task.info().system_id(), kind, &image, &tuning).await?)
+    }
+
+    async fn detach_virtual_media(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        device_types: Option<Vec<String>>,
+    ) -> Result<()> {
+        let kinds = device_types.map(|names| names.iter().map(|name| MediaKind::from_name(name)).collect());
+        let kinds: Option<Vec<MediaKind>> = kinds.transpose().map_err(DriverError::invalid_parameter)?;
+        let operation = self.shared.operation(task, "detach virtual media", WRITE_LIMIT).await?;
+        let tuning = tuning(self.shared.options(), None);
+        Ok(operation.eject_media(task.info().system_id(), kinds.as_deref(), &tuning).await?)
     }
 }
 

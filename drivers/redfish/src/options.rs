@@ -77,6 +77,12 @@ pub struct RedfishOptions {
     /// Time after a restart before a machine is believed to be on, where nothing shows the restart
     #[option(default = 15.0, parse = seconds)]
     pub restart_settle_time: f64,
+    /// Time for an image to show in a virtual media device, or to leave it
+    #[option(default = 30.0, parse = seconds)]
+    pub media_change_timeout: f64,
+    /// Pause before a virtual media device is asked again that failed, because it may still be ejecting
+    #[option(default = 3.0, parse = seconds)]
+    pub media_retry_interval: f64,
     /// First pause between two looks at a machine or a task; it grows up to five or ten times itself
     #[option(default = 1.0, parse = seconds)]
     pub poll_interval: f64,

@@ -16,6 +16,10 @@ pub enum Habit {
     BootWhole,
     /// The boot mode falls back when the boot device is set.
     ModeResets,
+    /// Older versions boot virtual media in a way of their own.
+    OwnDiscBoot,
+    /// Members of an expanded collection lack properties.
+    ExpandLoses,
 }
 
 /// How a maker is recognized in the texts it puts into its resources.
@@ -33,7 +37,9 @@ const QUIRKS: &[(Maker, Habit, &str)] = &[
     (Maker::Contains("supermicro"),         Habit::CdromIsUsbCd,  "X10 to X13, allowed boot targets; Ironic, redfish management"),
     (Maker::Contains("supermicro"),         Habit::EnabledAlways, "X11, X12; Ironic, redfish management"),
     (Maker::Contains("supermicro"),         Habit::ModeResets,    "X11, X12; Ironic, redfish management"),
+    (Maker::Word("dell"),                   Habit::OwnDiscBoot,   "iDRAC before 6.00, iDRAC10; Ironic, idrac-redfish-virtual-media"),
     (Maker::Word("ami"),                    Habit::BootWhole,     "MegaRAC SP-X; Ironic, redfish management"),
+    (Maker::Word("ami"),                    Habit::ExpandLoses,   "MegaRAC SP-X, members of expanded collections; answers of a Gigabyte board"),
     (Maker::Contains("asrockrack"),         Habit::BootWhole,     "MegaRAC SP-X; Ironic, redfish management"),
     (Maker::Contains("redfish_compatible"), Habit::BootWhole,     "unbranded MegaRAC SP-X; Ironic, redfish management"),
     // next quirk above this line

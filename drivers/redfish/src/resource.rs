@@ -6,10 +6,13 @@
 
 pub mod action;
 pub mod collection;
+pub mod manager;
+pub mod raw;
 pub mod root;
 pub mod secure_boot;
 pub mod system;
 pub mod task;
+pub mod virtual_media;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};

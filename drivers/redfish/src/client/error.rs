@@ -149,7 +149,7 @@ pub enum Failure {
     /// The machine lacks what was asked for.
     #[error("{0}")]
     Unsupported(String),
-    /// An argument that this machine does not take; found before anything was sent.
+    /// An argument that this machine does not take.
     #[error("{0}")]
     Invalid(String),
     /// The BMC did what it was asked, and failed.
@@ -212,6 +212,12 @@ impl RedfishError {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
+    }
+
+    /// Whether there was a good status with content that is none.
+    #[must_use]
+    pub fn is_nonsense(&self) -> bool {
+        matches!(self.failure, Failure::Unexpected { .. })
     }
 
     /// Whether asking again later may help.

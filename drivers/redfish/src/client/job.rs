@@ -22,7 +22,7 @@ impl Operation {
     ///
     /// A BMC that names no place to look has accepted the request; its outcome is read from the resource, as
     /// is that of a task that vanishes.
-    pub(super) async fn settle(&self, method: Method, path: &str, answer: &Answer) -> Result<()> {
+    pub(crate) async fn settle(&self, method: Method, path: &str, answer: &Answer) -> Result<()> {
         if answer.status != StatusCode::ACCEPTED {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderValue};
+use reqwest::header::{ALLOW, ETAG, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -115,6 +115,27 @@ impl Operation {
         }
     }
 
+    /// Reads a resource together with the methods it says it takes; `None` when it does not say.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub async fn read_with_methods<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(T, Option<Vec<String>>)> {
+        let answer = self.fetch(path).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(Method::GET, path, &answer));
+        }
+        let allow = answer.headers.get(ALLOW).and_then(|value| value.to_str().ok());
+        let methods =
+            |allow: &str| allow.split(',').map(|method| method.trim().to_ascii_uppercase()).collect();
+        let read = resource::read(&answer.body);
+        let read = read.map_err(|reason| self.unexpected(Method::GET, path, reason))?;
+        Ok((read, allow.filter(|allow| !allow.trim().is_empty()).map(methods)))
+    }
+
     /// The root of the service, read once in a client's life.
     ///
     /// # Errors
@@ -128,6 +149,18 @@ impl Operation {
         }
         let root = self.read(self.lease.account.address.prefix()).await?;
         Ok(self.lease.remember_root(root))
+    }
+
+    /// Asks for an action and waits for the work that goes on after the answer.
+    ///
+    /// Never sends it again when it may have arrived, as [`act`](Self::act).
+    ///
+    /// # Errors
+    ///
+    /// As [`patch`](Self::patch).
+    pub async fn carry_out(&self, target: &str, body: &Value) -> Result<()> {
+        let answer = self.act(target, body).await?;
+        self.settle(Method::POST, target, &answer).await
     }
 
     /// Changes properties of a resource; waits until it is done.

@@ -159,10 +159,7 @@ impl<'a> Switch<'a> {
     /// Sets the boot device that the BMC keeps for one boot only; the machine is started in any case.
     async fn set_boot_device_again(&self) {
         let Some(device) = self.boot_device else { return };
-        let patience = PostPatience {
-            attempts: self.options.post_boot_retry_attempts,
-            delay: duration(self.options.post_boot_retry_delay),
-        };
+        let patience = PostPatience::of(self.options);
         let device = BootDevice::from(device.to_owned());
         if let Err(error) = self.operation.set_boot_device(&self.found, &device, false, patience).await {
             warn!(%error, %device, "the boot device could not be set again for this boot");

@@ -1,6 +1,8 @@
 //! Collections of resources.
 
+use farrier_sdk::prelude::warn;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::links;
 
@@ -18,8 +20,36 @@ pub struct Collection {
 
 fn members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let mut list = links(deserializer)?;
-    list.truncate(MEMBERS_MAX);
+    cut(&mut list);
     Ok(list)
+}
+
+/// A list of resources that stand in it themselves, as far as the BMC did what it was asked.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Expanded {
+    /// The members, or references to them; at most [`MEMBERS_MAX`].
+    #[serde(deserialize_with = "objects")]
+    pub members: Vec<Map<String, Value>>,
+}
+
+fn objects<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Map<String, Value>>, D::Error> {
+    let Value::Array(list) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
+    let object = |value| if let Value::Object(object) = value { Some(object) } else { None };
+    let mut list = list.into_iter().filter_map(object).collect();
+    cut(&mut list);
+    Ok(list)
+}
+
+fn cut<T>(list: &mut Vec<T>) {
+    if list.len() > MEMBERS_MAX {
+        warn!(
+            members = list.len(),
+            read = MEMBERS_MAX,
+            "a collection is too long; the rest of it is not read"
+        );
+        list.truncate(MEMBERS_MAX);
+    }
 }
 
 #[cfg(test)]
@@ -41,6 +71,15 @@ mod tests {
             members_of(&json!({"Members": [null, {"Id": "1"}, {"@odata.id": "/redfish/v1/a"}]})),
             ["/redfish/v1/a"]
         );
+    }
+
+    #[test]
+    fn expanded_members_are_objects() {
+        let body = json!({"Members": [null, 3, {"Id": "1"}, {"@odata.id": "/redfish/v1/a"}]}).to_string();
+
+        let expanded: Expanded = super::super::read(body.as_bytes()).unwrap();
+
+        assert_eq!(expanded.members.len(), 2);
     }
 
     #[test]

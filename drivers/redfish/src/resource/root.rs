@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{link, object, text};
+use super::{link, object, text, truth};
 
 /// What a service says before anybody logs in.
 ///
@@ -28,9 +28,30 @@ pub struct Root {
     /// Service of sessions.
     #[serde(deserialize_with = "link")]
     pub session_service: Option<String>,
+    /// What the service does beyond what every service does.
+    #[serde(rename = "ProtocolFeaturesSupported", deserialize_with = "object")]
+    pub features: Option<Features>,
     /// Other links.
     #[serde(deserialize_with = "object")]
     pub links: Option<RootLinks>,
+}
+
+/// Features of the protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Features {
+    /// Whether and how `$expand` works.
+    #[serde(deserialize_with = "object")]
+    pub expand_query: Option<ExpandQuery>,
+}
+
+/// How `$expand` works.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ExpandQuery {
+    /// Whether members of collections can be expanded.
+    #[serde(deserialize_with = "truth")]
+    pub no_links: Option<bool>,
 }
 
 /// Links of the root.
@@ -47,6 +68,13 @@ impl Root {
     #[must_use]
     pub fn sessions(&self) -> Option<&str> {
         self.links.as_ref()?.sessions.as_deref()
+    }
+
+    /// Whether the members of a collection can be read together with it.
+    #[must_use]
+    pub fn expands(&self) -> bool {
+        let query = self.features.as_ref().and_then(|features| features.expand_query.as_ref());
+        query.and_then(|query| query.no_links).unwrap_or(false)
     }
 }
 

@@ -30,6 +30,9 @@ pub struct System {
     /// Where secure boot is.
     #[serde(deserialize_with = "link")]
     pub secure_boot: Option<String>,
+    /// Collection of virtual media devices.
+    #[serde(deserialize_with = "link")]
+    pub virtual_media: Option<String>,
     /// When it was last reset.
     #[serde(deserialize_with = "text")]
     pub last_reset_time: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use farrier_redfish::boot::RedfishVirtualMediaBoot;
 use farrier_redfish::driver_info::RedfishInfo;
 use farrier_redfish::management::RedfishManagement;
 use farrier_redfish::options::RedfishOptions;
@@ -20,6 +21,7 @@ pub(crate) struct Bench {
     pub(crate) shared: Arc<Shared>,
     pub(crate) power: RedfishPower,
     pub(crate) management: RedfishManagement,
+    pub(crate) boot: RedfishVirtualMediaBoot,
 }
 
 impl Bench {
@@ -33,13 +35,14 @@ impl Bench {
         let mut all = json!({
             "connect_timeout": 5, "read_timeout": 20, "connection_retry_interval": 0, "server_error_delay": 0,
             "post_boot_retry_delay": 0, "power_on_conflict_retry_interval": 0, "restart_settle_time": 0,
-            "poll_interval": 0, "power_state_change_timeout": 20, "soft_power_off_timeout": 20,
+            "poll_interval": 0, "media_retry_interval": 0, "media_change_timeout": 5, "power_state_change_timeout": 20, "soft_power_off_timeout": 20,
         });
         all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         let options = RedfishOptions::from_map(all.as_object().unwrap()).unwrap();
         let shared = Arc::new(Shared::start(options).unwrap());
         let (power, management) = (RedfishPower::new(&shared), RedfishManagement::new(&shared));
-        Self { shared, power, management }
+        let boot = RedfishVirtualMediaBoot::new(&shared);
+        Self { shared, power, management, boot }
     }
 
     pub(crate) async fn close(&self) {

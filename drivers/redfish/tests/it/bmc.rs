@@ -304,6 +304,7 @@ impl State {
                 None => (404, vec![], String::new()),
             },
             "POST" if path == RESET => self.reset(&request.json()),
+            "POST" if path.contains("/Actions/VirtualMedia.") => self.change_media(path, &request.json()),
             "DELETE" => {
                 let token =
                     path.strip_prefix(SESSIONS).unwrap_or_default().trim_start_matches('/').to_owned();
@@ -339,6 +340,15 @@ impl State {
             (None, Some(basic)) => self.has_basic && basic == BASIC,
             (None, None) => false,
         }
+    }
+
+    fn change_media(&mut self, path: &str, body: &Value) -> (u16, Vec<(&'static str, String)>, String) {
+        let slot = path.split("/Actions/").next().unwrap_or_default();
+        let Some(slot) = self.resources.get_mut(slot) else { return (404, vec![], String::new()) };
+        let inserts = path.ends_with("InsertMedia");
+        let image = if inserts { body["Image"].clone() } else { Value::Null };
+        merge(slot, &json!({"Image": image, "Inserted": inserts}));
+        (204, vec![], String::new())
     }
 
     fn reset(&mut self, body: &Value) -> (u16, Vec<(&'static str, String)>, String) {

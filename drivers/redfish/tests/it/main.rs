@@ -19,3 +19,4 @@ mod power;
 mod retry;
 mod sushy;
 mod tls;
+mod virtual_media;

@@ -1,5 +1,9 @@
 //! `sushy-emulator`: somebody else's Redfish service.
 
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::thread;
+
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::json;
 use farrier_sim::sushy::{PASSWORD, SYSTEM, Sushy, USER};
@@ -66,6 +70,58 @@ async fn a_boot_device_is_set_and_shown() {
     }
     let error = management.set_boot_device(&task, BootDevice::Floppy, false).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+}
+
+/// Serves one file, for as long as the process lives.
+fn image() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(io::Result::ok);
+            while lines.next().is_some_and(|line| !line.is_empty()) {}
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nCD01").ok();
+        }
+    });
+    format!("http://127.0.0.1:{port}/boot.iso")
+}
+
+#[tokio::test]
+async fn a_disc_is_inserted_shown_booted_and_ejected() {
+    let (lab, url) = (Lab::start(), image());
+    let (management, task) = (&lab.bench.management, lab.task());
+    let disc = || Some(vec!["cdrom".to_owned()]);
+
+    management.attach_virtual_media(&task, "cdrom".to_owned(), url.clone()).await.unwrap();
+    let full = management.get_virtual_media(&task).await.unwrap();
+    assert!(
+        full.iter().any(|media| media.inserted && media.media_types.contains(&"cdrom".to_owned())),
+        "{full:?}"
+    );
+    management.attach_virtual_media(&task, "cdrom".to_owned(), url.clone()).await.unwrap();
+
+    management.detach_virtual_media(&task, disc()).await.unwrap();
+    assert!(management.get_virtual_media(&task).await.unwrap().iter().all(|media| !media.inserted));
+    management.detach_virtual_media(&task, disc()).await.unwrap();
+
+    let instance = json!({"driver_info": {"redfish_address": format!("http://{}", lab.sushy.address()),
+        "redfish_username": USER, "redfish_password": PASSWORD}, "instance_info": {"boot_iso": url}});
+    let task = node(&instance);
+    lab.bench.boot.prepare_instance(&task).await.unwrap();
+    assert_eq!(lab.sushy.system().unwrap()["Boot"]["BootSourceOverrideTarget"], "Cd");
+    lab.bench.boot.clean_up_instance(&task).await.unwrap();
+    assert!(management.get_virtual_media(&task).await.unwrap().iter().all(|media| !media.inserted));
+}
+
+#[tokio::test]
+async fn an_image_that_nobody_serves_is_refused_with_the_emulators_words() {
+    let lab = Lab::start();
+    let url = "http://127.0.0.1:9/none.iso".to_owned();
+
+    let error =
+        lab.bench.management.attach_virtual_media(&lab.task(), "cdrom".to_owned(), url).await.unwrap_err();
+
+    assert!(error.message().contains("InsertMedia"), "{error}");
 }
 
 #[tokio::test]

@@ -16,19 +16,21 @@ struct Machine {
     mode: Option<BootMode>,
     /// The target that `cdrom` becomes.
     cdrom: Option<&'static str>,
+    /// Whether it has virtual media.
+    media: bool,
 }
 
 #[rustfmt::skip]
 const MACHINES: &[Machine] = &[
-    Machine { bundle: "cray-ex425-multinode.json", system: "/redfish/v1/Systems/Node1", named: true, vendor: Some("hpe"), mode: None, cdrom: Some("Cd") },
-    Machine { bundle: "dell-poweredge-r750.json", system: "/redfish/v1/Systems/System.Embedded.1", named: false, vendor: Some("dell"), mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
-    Machine { bundle: "dmtf-public-rackmount1.json", system: "/redfish/v1/Systems/437XR1138R2", named: false, vendor: Some("contoso"), mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
-    Machine { bundle: "gigabyte-ami.json", system: "/redfish/v1/Systems/Self", named: false, vendor: Some("ami"), mode: Some(BootMode::Bios), cdrom: Some("Cd") },
-    Machine { bundle: "hpe-dl325-gen10plus.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("hpe"), mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
-    Machine { bundle: "nvidia-gh200.json", system: "/redfish/v1/Systems/System_0", named: false, vendor: Some("nvidia"), mode: None, cdrom: Some("Cd") },
-    Machine { bundle: "openbmc-stock.json", system: "/redfish/v1/Systems/system", named: false, vendor: None, mode: Some(BootMode::Uefi), cdrom: Some("Cd") },
-    Machine { bundle: "supermicro-sys821ge.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("supermicro"), mode: Some(BootMode::Uefi), cdrom: Some("UsbCd") },
-    Machine { bundle: "supermicro-x10sdv.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("supermicro"), mode: None, cdrom: Some("UsbCd") },
+    Machine { bundle: "cray-ex425-multinode.json", system: "/redfish/v1/Systems/Node1", named: true, vendor: Some("hpe"), mode: None, cdrom: Some("Cd"), media: false },
+    Machine { bundle: "dell-poweredge-r750.json", system: "/redfish/v1/Systems/System.Embedded.1", named: false, vendor: Some("dell"), mode: Some(BootMode::Uefi), cdrom: Some("Cd"), media: true },
+    Machine { bundle: "dmtf-public-rackmount1.json", system: "/redfish/v1/Systems/437XR1138R2", named: false, vendor: Some("contoso"), mode: Some(BootMode::Uefi), cdrom: Some("Cd"), media: true },
+    Machine { bundle: "gigabyte-ami.json", system: "/redfish/v1/Systems/Self", named: false, vendor: Some("ami"), mode: Some(BootMode::Bios), cdrom: Some("Cd"), media: true },
+    Machine { bundle: "hpe-dl325-gen10plus.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("hpe"), mode: Some(BootMode::Uefi), cdrom: Some("Cd"), media: true },
+    Machine { bundle: "nvidia-gh200.json", system: "/redfish/v1/Systems/System_0", named: false, vendor: Some("nvidia"), mode: None, cdrom: Some("Cd"), media: true },
+    Machine { bundle: "openbmc-stock.json", system: "/redfish/v1/Systems/system", named: false, vendor: None, mode: Some(BootMode::Uefi), cdrom: Some("Cd"), media: false },
+    Machine { bundle: "supermicro-sys821ge.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("supermicro"), mode: Some(BootMode::Uefi), cdrom: Some("UsbCd"), media: true },
+    Machine { bundle: "supermicro-x10sdv.json", system: "/redfish/v1/Systems/1", named: false, vendor: Some("supermicro"), mode: None, cdrom: Some("UsbCd"), media: false },
     // next machine above this line
 ];
 
@@ -132,5 +134,47 @@ async fn every_machine_says_what_it_is_and_how_it_is() {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unsupported, "{bundle}: {error}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn every_machine_with_virtual_media_takes_a_disc_and_gives_it_back() {
+    const IMAGE: &str = "http://images.example.com/a.iso";
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let (management, bundle) = (&bench.management, machine.bundle);
+        let disc = || Some(vec!["cdrom".to_owned()]);
+        let held = || {
+            let media = mockup.request("GET", "/__lab/state", None)["media"].clone();
+            media.as_object().unwrap().values().filter(|slot| slot["Image"] == IMAGE).count()
+        };
+
+        let emptied = management.detach_virtual_media(&task, disc()).await;
+        if !machine.media {
+            assert_eq!(emptied.unwrap_err().kind(), ErrorKind::Unsupported, "{bundle}");
+            continue;
+        }
+        emptied.unwrap();
+        management.attach_virtual_media(&task, "cdrom".to_owned(), IMAGE.to_owned()).await.unwrap();
+
+        let shown = management.get_virtual_media(&task).await.unwrap();
+        let full: Vec<_> = shown.iter().filter(|media| media.image.as_deref() == Some(IMAGE)).collect();
+        assert!(
+            matches!(full.as_slice(), [one] if one.media_types.contains(&"cdrom".to_owned())),
+            "{bundle}: {shown:?}"
+        );
+
+        management.detach_virtual_media(&task, disc()).await.unwrap();
+        assert!(
+            management
+                .get_virtual_media(&task)
+                .await
+                .unwrap()
+                .iter()
+                .all(|media| media.image.as_deref() != Some(IMAGE)),
+            "{bundle}"
+        );
+        assert_eq!(held(), 0, "{bundle}");
+        assert_eq!(mockup.logins(), 1, "{bundle}");
     }
 }
