@@ -77,7 +77,13 @@ impl Call {
         }
         // A limit beyond what a clock can tell is none.
         let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let task = Arc::new(HostTask::new(access, deadline, Handle::current(), options.span.clone()));
+        let task = Arc::new(HostTask::new(
+            access,
+            Arc::clone(shared.http()),
+            deadline,
+            Handle::current(),
+            options.span.clone(),
+        ));
         let (sender, receiver) = oneshot::channel();
         let job =
             run(Arc::clone(&shared), Arc::clone(object), what.clone(), arguments, Arc::clone(&task), options);

@@ -47,7 +47,7 @@ impl Executor {
             .worker_threads(1)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name(format!("plugin-{plugin}"))
-            .enable_time()
+            .enable_all()
             .build()?;
         let watch =
             Watch { plugin: plugin.to_owned(), start: Instant::now(), polling_since: AtomicU64::new(0) };

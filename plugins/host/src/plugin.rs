@@ -23,6 +23,8 @@ use serde_json::{Map, Value, json};
 use crate::executor::Executor;
 use crate::health::Health;
 use crate::host::{HostState, SharedHost};
+use crate::http::Http;
+use crate::http::cassette::Cassette;
 use crate::interface::Interface;
 
 /// How long a plugin may take to open.
@@ -54,6 +56,8 @@ pub struct OpenConfig {
     pub linked: bool,
     /// How long `open` may take.
     pub timeout: Duration,
+    /// Where its HTTP requests are recorded, or answered from; none to make them, as a conductor does.
+    pub cassette: Option<Cassette>,
 }
 
 /// Without the options, which may hold passwords.
@@ -62,13 +66,14 @@ impl fmt::Debug for OpenConfig {
         f.debug_struct("OpenConfig")
             .field("linked", &self.linked)
             .field("timeout", &self.timeout)
+            .field("cassette", &self.cassette)
             .finish_non_exhaustive()
     }
 }
 
 impl Default for OpenConfig {
     fn default() -> Self {
-        Self { options: Map::new(), linked: false, timeout: OPEN_TIMEOUT }
+        Self { options: Map::new(), linked: false, timeout: OPEN_TIMEOUT, cassette: None }
     }
 }
 
@@ -98,16 +103,22 @@ pub(crate) struct Shared {
     name: String,
     executor: Executor,
     host: Arc<HostState>,
+    http: Arc<Http>,
     health: Health,
     closed: AtomicBool,
 }
 
 impl Shared {
-    fn start(name: &str, options: Map<String, Value>) -> std::io::Result<Arc<Self>> {
+    fn start(
+        name: &str,
+        options: Map<String, Value>,
+        cassette: Option<Cassette>,
+    ) -> std::io::Result<Arc<Self>> {
         let executor = Executor::start(name)?;
         let host = Arc::new(HostState::new(name, options, executor.runner()));
+        let http = Arc::new(Http::new(executor.runner(), cassette));
         let (health, closed) = (Health::default(), AtomicBool::new(false));
-        Ok(Arc::new(Self { name: name.to_owned(), executor, host, health, closed }))
+        Ok(Arc::new(Self { name: name.to_owned(), executor, host, http, health, closed }))
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -120,6 +131,10 @@ impl Shared {
 
     pub(crate) fn host(&self) -> &HostState {
         &self.host
+    }
+
+    pub(crate) fn http(&self) -> &Arc<Http> {
+        &self.http
     }
 
     fn host_box(&self) -> HostBox {
@@ -185,7 +200,8 @@ impl Plugin {
         origin: Origin,
         config: &OpenConfig,
     ) -> Result<Self, OpenError> {
-        let shared = Shared::start(&descriptor.name, config.options.clone()).map_err(OpenError::Thread)?;
+        let shared = Shared::start(&descriptor.name, config.options.clone(), config.cassette.clone())
+            .map_err(OpenError::Thread)?;
         let host = shared.host_box();
         let text = json!({
             "options": config.options,
@@ -239,7 +255,7 @@ impl Plugin {
     ///
     /// [`OpenError::Descriptor`]: an implementation describes itself wrongly; [`OpenError::Thread`].
     pub fn builtin(name: &str, implementations: Vec<Builtin>) -> Result<Self, OpenError> {
-        let shared = Shared::start(name, Map::new()).map_err(OpenError::Thread)?;
+        let shared = Shared::start(name, Map::new(), None).map_err(OpenError::Thread)?;
         let runtime = Runtime::start(shared.host_box(), name).map_err(OpenError::Refused)?;
         let interfaces = implementations.iter().map(Builtin::descriptor).collect::<Result<_, _>>()?;
         let descriptor = Descriptor {

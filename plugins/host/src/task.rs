@@ -13,6 +13,8 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
+use crate::http::Http;
+
 /// What a call may see and change of its node. The conductor's tasks are one; tests make their own.
 pub trait NodeAccess: Send + Sync + 'static {
     /// The node as JSON (`farrier_sdk::task::Node`), secrets replaced by references.
@@ -22,7 +24,7 @@ pub trait NodeAccess: Send + Sync + 'static {
 
     /// Answers a call of the driver: `secret.reveal`, `secret.reveal_instance`, `internal_info.save`,
     /// `inspection.save`, `node.refresh`, `progress`, `event`, or a method of a sibling interface such as
-    /// `power.set_power_state`.
+    /// `power.set_power_state`. What begins with `http.` is answered before it comes here.
     fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>>;
 }
 
@@ -31,6 +33,7 @@ pub(crate) struct HostTask {
     id: u64,
     /// Gone once the call has ended: a plugin that keeps the task must not keep the node.
     access: Mutex<Option<Arc<dyn NodeAccess>>>,
+    http: Arc<Http>,
     deadline: Option<Instant>,
     cancelled: CancellationToken,
     /// Set when the call has ended: what the plugin still has under way through this task ends with it.
@@ -43,6 +46,7 @@ pub(crate) struct HostTask {
 impl HostTask {
     pub(crate) fn new(
         access: Arc<dyn NodeAccess>,
+        http: Arc<Http>,
         deadline: Option<Instant>,
         home: Handle,
         span: Span,
@@ -50,7 +54,7 @@ impl HostTask {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let (cancelled, closed) = (CancellationToken::new(), CancellationToken::new());
-        Self { id, access: Mutex::new(Some(access)), deadline, cancelled, closed, home, span }
+        Self { id, access: Mutex::new(Some(access)), http, deadline, cancelled, closed, home, span }
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -121,7 +125,8 @@ impl Task for SharedTask {
     fn call(&self, method: RStr<'_>, args: Bytes) -> CallFuture {
         let answer = self.0.access().and_then(|access| {
             let (method, arguments) = (method.as_str().to_owned(), args.into_vec());
-            contain(|| access.call(method, arguments)).ok_or_else(host_panicked)
+            let http = Arc::clone(&self.0.http);
+            contain(|| http.route(access, method, arguments, self.0.deadline)).ok_or_else(host_panicked)
         });
         match answer {
             Err(error) => BFuture::ready(to_reply(Err(error))),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use farrier_host::{OpenConfig, Origin, Plugin};
+use farrier_host::{Cassette, OpenConfig, Origin, Plugin};
 use farrier_sdk::descriptor::Descriptor;
 use serde_json::{Map, Value};
 
@@ -40,6 +40,8 @@ pub struct Loader {
     pub prober: Option<Prober>,
     /// How long a plugin's `open` may take.
     pub open_timeout: Duration,
+    /// Where HTTP requests of plugins are recorded, or answered from; for tools, a conductor has none.
+    pub cassette: Option<Cassette>,
 }
 
 /// What will be loaded, after steps 8 to 11. Nothing of it has run in this process.
@@ -51,6 +53,7 @@ pub struct Plan {
     /// Refused so far.
     pub refused: Vec<Refusal>,
     open_timeout: Duration,
+    cassette: Option<Cassette>,
 }
 
 /// A library whose turn has come.
@@ -70,6 +73,7 @@ impl fmt::Debug for Loader {
             .field("reserved", &self.reserved)
             .field("prober", &self.prober)
             .field("open_timeout", &self.open_timeout)
+            .field("cassette", &self.cassette)
             .finish()
     }
 }
@@ -84,6 +88,7 @@ impl Loader {
             reserved: Vec::new(),
             prober: None,
             open_timeout: OpenConfig::default().timeout,
+            cassette: None,
         }
     }
 
@@ -97,8 +102,13 @@ impl Loader {
     #[must_use]
     pub fn plan(&self, scan: Scan) -> Plan {
         let Scan { mut candidates, refused } = scan;
-        let mut plan =
-            Plan { ready: Vec::new(), available: Vec::new(), refused, open_timeout: self.open_timeout };
+        let mut plan = Plan {
+            ready: Vec::new(),
+            available: Vec::new(),
+            refused,
+            open_timeout: self.open_timeout,
+            cassette: self.cassette.clone(),
+        };
         // Step 8, trust, goes here: lock file, signatures, certificates.
         refuse_duplicates(&mut candidates, &self.reserved);
         let mut wanted = Vec::new();
@@ -165,10 +175,10 @@ impl Plan {
     /// Steps 12 to 16: opens and starts plugins in this process.
     #[must_use]
     pub fn load(self) -> Report {
-        let Self { ready, available, refused, open_timeout } = self;
+        let Self { ready, available, refused, open_timeout, cassette } = self;
         let mut report = Report { plugins: Vec::new(), loaded: Vec::new(), available, refused };
         for (library, ready) in ready {
-            match ready.load(&library, open_timeout) {
+            match ready.load(&library, open_timeout, cassette.clone()) {
                 Ok(plugin) => {
                     report.plugins.push(plugin);
                     report.loaded.push(library);
@@ -187,12 +197,17 @@ impl Plan {
 }
 
 impl Ready {
-    fn load(self, library: &Library, timeout: Duration) -> Result<Plugin, LoadError> {
+    fn load(
+        self,
+        library: &Library,
+        timeout: Duration,
+        cassette: Option<Cassette>,
+    ) -> Result<Plugin, LoadError> {
         let Self { descriptor, sealed, request: Request { note, options, interfaces } } = self;
         let module = open::open(sealed.into_handle(), &note)?;
         let sha256 = library.sha256.map(|hash| hash.to_string()).unwrap_or_default();
         let origin = Origin::File { path: library.path.clone(), sha256 };
-        let config = OpenConfig { options, timeout, ..OpenConfig::default() };
+        let config = OpenConfig { options, timeout, cassette, ..OpenConfig::default() };
         start::start(module, descriptor, origin, &config, &interfaces)
     }
 }

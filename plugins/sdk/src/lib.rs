@@ -57,6 +57,7 @@ pub mod error;
 pub mod export;
 #[doc(hidden)]
 pub mod glue;
+pub mod http;
 pub mod interface;
 #[cfg(feature = "tracing")]
 mod log;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{DriverError, ErrorKind, Result};
 use crate::glue::{Caller, decode, encode, from_reply};
+use crate::http::Session;
 use crate::interface::InterfaceType;
 use crate::interface::{
     bios::BiosClient, boot::BootClient, console::ConsoleClient, deploy::DeployClient,
@@ -111,7 +112,7 @@ impl TaskShared {
         Ok(self.node.get_or_init(|| node))
     }
 
-    async fn call<A: Serialize>(&self, method: &str, arguments: &A) -> Result<Vec<u8>> {
+    pub(crate) async fn call<A: Serialize>(&self, method: &str, arguments: &A) -> Result<Vec<u8>> {
         self.call_raw(method, encode(arguments)?).await
     }
 
@@ -342,6 +343,12 @@ impl<I> DriverTask<I> {
             }
             self.sleep(interval.min(limit.saturating_sub(waited))).await?;
         }
+    }
+
+    /// Requests to the device at `base`, as `https://host:port`, made by the host: see [`http`](crate::http).
+    #[must_use]
+    pub fn http(&self, base: &str) -> Session<'_> {
+        Session::new(&self.shared, base)
     }
 
     /// Counts something: `name` gets the plugin's name in front.

@@ -17,6 +17,11 @@
 //! let password = task.block_on(task.reveal(&task.info().acme_password)).unwrap();
 //! assert_eq!(password.expose(), "pw");
 //! ```
+//!
+//! Requests through [`http`](crate::http) are made too, to addresses that begin with `http://`: to a simulated device
+//! in another thread of the test, or one in the next room.
+
+mod http;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -40,7 +45,8 @@ use crate::task::{DriverTask, TaskShared};
 
 /// A task on a node made of `node`, with the values of secret properties replaced as a conductor does.
 ///
-/// Saves of internal data and of what an inspection found, progress and events succeed; sibling interfaces are unsupported; timers work.
+/// Saves of internal data and of what an inspection found, progress and events succeed; sibling interfaces are
+/// unsupported; timers work, and so do requests without TLS.
 ///
 /// # Errors
 ///
@@ -85,6 +91,7 @@ impl Scripted {
                     })?,
                 )
             }
+            "http.request" => http::request(arguments, &self.secrets),
             "secret.reveal_instance" => self.reveal_instance(arguments),
             "node.refresh" => encode(&*self.state.lock().unwrap_or_else(PoisonError::into_inner)),
             "internal_info.save" => self.save(arguments),
