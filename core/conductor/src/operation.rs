@@ -67,7 +67,7 @@ pub(crate) async fn spawn_towards(
         job: Some(Job::new(name, job)),
         error_handler: Some(put_back()),
         target,
-        last_error: None,
+        ..ProcessEvent::default()
     };
     task.process_event(event, options).await
 }

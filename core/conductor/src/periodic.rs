@@ -37,7 +37,7 @@ use crate::workers::Workers;
 use power_sync::PowerSync;
 use timeouts::Wait;
 
-pub(crate) use pass::{NodePass, Outcome};
+pub(crate) use pass::{NodePass, Outcome, WithoutDriver};
 
 /// A run of a periodic task.
 #[derive(Debug, Clone)]

@@ -120,6 +120,16 @@ impl Dialect {
         }
     }
 
+    /// What a write transaction says to be the only one of its kind until it ends; nothing where it is anyway.
+    ///
+    /// The number means nothing: it is ours among the advisory locks of a database.
+    pub(crate) const fn one_at_a_time(self) -> Option<&'static str> {
+        match self {
+            Self::SqliteFile | Self::SqliteMemory => None,
+            Self::Postgres => Some("SELECT CAST(pg_advisory_xact_lock(7377287) AS TEXT) AS alone"),
+        }
+    }
+
     /// The update that releases the locks of the nodes that `condition` describes and returns their numbers.
     ///
     /// Where others may wait for one and have said so, it tells them as part of its transaction.

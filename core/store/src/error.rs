@@ -27,6 +27,14 @@ pub enum StoreError {
         /// The node.
         node: Uuid,
     },
+    /// As many nodes as allowed are in the states that were to be entered.
+    #[error("{running} nodes are being worked on, at most {most} may be")]
+    LimitReached {
+        /// How many there are.
+        running: i64,
+        /// How many there may be.
+        most: u32,
+    },
     /// `driver_internal_info` was written by somebody else in between.
     #[error("`driver_internal_info` of node {node} is at revision {found}, expected {expected}")]
     InternalInfoConflict {

@@ -37,7 +37,7 @@ mod volume;
 pub use conductor::Registration;
 pub use config::StoreConfig;
 pub use error::{DatabaseError, DuplicateField, RecordKind, StoreError};
-pub use node::{Children, NodeBrief, NodeFilter, Releases};
+pub use node::{Admission, Children, NodeBrief, NodeFilter, Releases};
 pub use page::{Page, SortDirection};
 pub use port::PortFilter;
 pub use portgroup::PortgroupFilter;

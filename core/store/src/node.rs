@@ -1,5 +1,6 @@
 //! Nodes.
 
+mod admission;
 mod brief;
 mod filter;
 mod internal_info;
@@ -19,6 +20,7 @@ use crate::record::{Assignment, Record, changes, insert, one, select, update};
 use crate::statement::{Statement, Value};
 use crate::store::{Store, now};
 
+pub use admission::Admission;
 pub use brief::NodeBrief;
 pub use filter::{Children, NodeFilter};
 pub use release::Releases;
@@ -130,16 +132,26 @@ impl Store {
     ///   `before` was read under is lost.
     /// - [`Duplicate`](StoreError::Duplicate) by name or instance UUID.
     pub async fn node_update(&self, before: &Node, after: &Node) -> Result<Node, StoreError> {
+        self.node_change(before, after, None).await
+    }
+
+    /// Writes what changed, if `admission` has room for it.
+    async fn node_change(
+        &self,
+        before: &Node,
+        after: &Node,
+        admission: Option<&Admission>,
+    ) -> Result<Node, StoreError> {
         let mut assignments = changes(before, &self.node_cut(after));
         let internal_info = before.driver_internal_info != after.driver_internal_info;
         if assignments.is_empty() && !internal_info {
             return self.node_get(before.id).await;
         }
         stamp(&mut assignments, before.provision_state, after.provision_state);
-        let written = if internal_info {
-            self.node_update_with_internal_info(before, after, assignments).await
+        let written = if internal_info || admission.is_some() {
+            self.node_update_in_transaction(before, after, assignments, admission).await
         } else {
-            self.node_update_without_internal_info(before, assignments).await
+            self.node_update_alone(before, assignments).await
         };
         match written {
             Ok(Some(node)) => Ok(node),
@@ -152,7 +164,7 @@ impl Store {
     }
 
     /// Writes `assignments`; none when the lock that `before` was read under is lost.
-    async fn node_update_without_internal_info(
+    async fn node_update_alone(
         &self,
         before: &Node,
         assignments: Vec<Assignment>,

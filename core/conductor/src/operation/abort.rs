@@ -94,6 +94,7 @@ async fn abort(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorErro
         error_handler: Some(put_back()),
         target: kept_target(task),
         last_error: Some(by_request(task, flow)),
+        ..ProcessEvent::default()
     };
     task.process_event(Event::Abort, options).await
 }

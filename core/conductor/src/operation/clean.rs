@@ -15,13 +15,16 @@ use serde_json::json;
 use tracing::{error, info};
 
 use super::limit::{self, Limit};
-use super::{agent, facts, interface, kept_target, power, process, record_error, spawn_towards};
+use super::{agent, facts, interface, kept_target, power, process, record_error, spawn};
 use crate::error::ConductorError;
 use crate::steps::{Flow, automatic, contain, known, prepared, refuse_disallowed, step_timeout};
-use crate::task::{ExclusiveTask, JobError};
+use crate::task::{ExclusiveTask, JobError, JobFuture};
 
 /// What the history calls it.
 const EVENT_TYPE: &str = "cleaning";
+
+/// What the job is called.
+const JOB: &str = "node_clean";
 
 /// What happens to a node whose cleaning failed, besides its last error and its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +56,7 @@ pub(crate) async fn start_automated(task: &mut ExclusiveTask) -> Result<(), Cond
     if node.maintenance && !task.shared().config.allow_provisioning_in_maintenance {
         return Err(ConductorError::NodeInMaintenance { node: node.uuid, what: "made available" });
     }
-    start(task, Event::Provide, Wanted::default()).await
+    spawn(task, Event::Provide, JOB, job(Wanted::default())).await
 }
 
 /// Starts a cleaning with the steps of a client.
@@ -74,7 +77,9 @@ pub(crate) async fn start_manual(
     let leniency = Leniency { unknown_allowed: !disable_ramdisk, ramdisk_disabled: disable_ramdisk };
     check(StepKind::Clean, &steps, &known, leniency)
         .map_err(|problems| ConductorError::invalid_parameter(problems.to_string()))?;
-    start(task, Event::Clean, Wanted { steps: Some(steps), disable_ramdisk }).await
+    let (target, job) =
+        (Some(ProvisionState::Manageable), job(Wanted { steps: Some(steps), disable_ramdisk }));
+    limit::spawn(task, Limit::Clean, Event::Clean, target, JOB, job).await
 }
 
 /// What a cleaning is asked to do; without steps those of the drivers run.
@@ -84,14 +89,14 @@ struct Wanted {
     disable_ramdisk: bool,
 }
 
-async fn start(task: &mut ExclusiveTask, event: Event, wanted: Wanted) -> Result<(), ConductorError> {
-    let target = wanted.steps.is_some().then_some(ProvisionState::Manageable);
-    spawn_towards(task, event, target, "node_clean", move |task| {
+fn job(
+    wanted: Wanted,
+) -> impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static {
+    move |task| {
         Box::pin(contain(task, Flow::Clean, move |task| {
             Box::pin(async move { clean(task, wanted).await.map_err(JobError::from) })
         }))
-    })
-    .await
+    }
 }
 
 /// Cleans a node after its tear-down, which left it in `cleaning`.

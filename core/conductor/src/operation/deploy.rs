@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::limit::{self, Limit};
-use super::{agent, image, interface, process, record_error, spawn};
+use super::{agent, image, interface, process, record_error};
 use crate::error::ConductorError;
 use crate::steps::{
     Flow, STEPS_VALIDATED, automatic, contain, execute_from_start, known, refuse_disallowed, step_timeout,
@@ -67,12 +67,16 @@ pub(crate) async fn start(
         return Err(ConductorError::InstanceDeployFailure { message, source: Box::new(source) });
     }
     agent::forget_url(task.node_mut());
-    spawn(task, verb.event(), "node_deploy", move |task| {
+    let spawned = limit::spawn(task, Limit::Deploy, verb.event(), None, "node_deploy", move |task| {
         Box::pin(contain(task, Flow::Deploy, move |task| {
             Box::pin(async move { deploy(task, &steps, configdrive).await.map_err(JobError::from) })
         }))
     })
-    .await
+    .await;
+    if let Err(ConductorError::ConcurrentActionLimit { .. }) = &spawned {
+        interface::restore_deploy(task).await?;
+    }
+    spawned
 }
 
 async fn validate(task: &mut ExclusiveTask, steps: &[RequestedStep]) -> Result<(), ConductorError> {

@@ -1,14 +1,17 @@
 //! How many nodes may be worked on at once.
 //!
-//! Requests of one moment are not kept apart, so that a few more may get through.
+//! Whether there is room is looked at twice: [`check`] refuses before anything else is looked at, [`spawn`] counts
+//! and takes the place in one, so that of many requests at one moment, on any conductor, no more get through.
 //!
 //! Source: Ironic's conductor manager.
 
-use farrier_model::provision::ProvisionState;
-use farrier_store::NodeFilter;
+use farrier_model::provision::{Event, ProvisionState};
+use farrier_store::{Admission, StoreError};
 
+use super::put_back;
+use crate::config::ConductorConfig;
 use crate::error::ConductorError;
-use crate::task::ExclusiveTask;
+use crate::task::{ExclusiveTask, Job, JobFuture, ProcessEvent};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,36 @@ impl Limit {
             Self::Clean => &[ProvisionState::Deleting, ProvisionState::Cleaning, ProvisionState::CleanWait],
         }
     }
+
+    /// What is done to the nodes, as a participle.
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Deploy => "deployed",
+            Self::Clean => "cleaned",
+        }
+    }
+
+    const fn most(self, config: &ConductorConfig) -> u32 {
+        match self {
+            Self::Deploy => config.max_concurrent_deploy,
+            Self::Clean => config.max_concurrent_clean,
+        }
+    }
+
+    fn admission(self, task: &ExclusiveTask) -> Admission {
+        let config = &task.shared().config;
+        Admission {
+            states: self.states().to_vec(),
+            conductor_group: config
+                .max_concurrent_per_conductor_group
+                .then(|| task.node().conductor_group.clone()),
+            most: self.most(config),
+        }
+    }
+
+    const fn reached(self, running: i64, limit: u32) -> ConductorError {
+        ConductorError::ConcurrentActionLimit { what: self.what(), running, limit }
+    }
 }
 
 /// Refuses another node when as many as allowed are being worked on.
@@ -34,20 +67,40 @@ impl Limit {
 ///
 /// [`ConductorError::ConcurrentActionLimit`]; those of the store.
 pub(crate) async fn check(task: &ExclusiveTask, limit: Limit) -> Result<(), ConductorError> {
-    let config = &task.shared().config;
-    let (what, most) = match limit {
-        Limit::Deploy => ("deployed", config.max_concurrent_deploy),
-        Limit::Clean => ("cleaned", config.max_concurrent_clean),
-    };
-    let group = config.max_concurrent_per_conductor_group.then(|| task.node().conductor_group.clone());
-    let filter = NodeFilter {
-        provision_states: limit.states().to_vec(),
-        conductor_group: group,
-        ..NodeFilter::default()
-    };
-    let running = task.shared().store.node_count(&filter).await?;
-    if i64::from(most) <= running {
-        return Err(ConductorError::ConcurrentActionLimit { what, running, limit: most });
+    let admission = limit.admission(task);
+    let running = task.shared().store.node_count(&admission.filter()).await?;
+    if i64::from(admission.most) <= running {
+        return Err(limit.reached(running, admission.most));
     }
     Ok(())
+}
+
+/// As [`spawn_towards`](super::spawn_towards), unless the last place was taken meanwhile.
+///
+/// # Errors
+///
+/// [`ConductorError::ConcurrentActionLimit`]: nothing has changed, and what was not saved is forgotten; those of the
+/// state machine and of the store.
+pub(crate) async fn spawn(
+    task: &mut ExclusiveTask,
+    limit: Limit,
+    event: Event,
+    target: Option<ProvisionState>,
+    name: &'static str,
+    job: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static,
+) -> Result<(), ConductorError> {
+    let options = ProcessEvent {
+        job: Some(Job::new(name, job)),
+        error_handler: Some(put_back()),
+        target,
+        admission: Some(limit.admission(task)),
+        ..ProcessEvent::default()
+    };
+    match task.process_event(event, options).await {
+        Err(ConductorError::Store(StoreError::LimitReached { running, most })) => {
+            task.forget_unsaved()?;
+            Err(limit.reached(running, most))
+        }
+        other => other,
+    }
 }

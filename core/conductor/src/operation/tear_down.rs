@@ -12,7 +12,7 @@ use serde_json::Value;
 use tracing::{info, warn};
 
 use super::limit::{self, Limit};
-use super::{agent, clean, deploy, interface, process, record_error, spawn};
+use super::{agent, clean, deploy, interface, process, record_error};
 use crate::error::ConductorError;
 use crate::steps::{Flow, contain, step_timeout};
 use crate::task::{ExclusiveTask, JobError};
@@ -46,7 +46,7 @@ pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError
         return Err(ConductorError::InstanceDeployFailure { message, source });
     }
     agent::forget_url(task.node_mut());
-    spawn(task, Event::Delete, "node_tear_down", move |task| {
+    limit::spawn(task, Limit::Clean, Event::Delete, None, "node_tear_down", move |task| {
         Box::pin(async move { tear_down(task, from).await })
     })
     .await

@@ -142,6 +142,7 @@ async fn give_up(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
         error_handler: None,
         target: kept_target(task),
         last_error: Some(OPERATION_ABORTED.to_owned()),
+        ..ProcessEvent::default()
     };
     task.process_event(Event::Fail, options).await
 }

@@ -42,17 +42,36 @@ pub(crate) struct NodePass<'a> {
     pub(crate) implementation: Option<(InterfaceType, &'a str)>,
     /// The most nodes to act on.
     pub(crate) limit: Option<usize>,
+    /// What becomes of a node whose driver cannot be assembled.
+    pub(crate) without_driver: WithoutDriver,
+}
+
+/// What becomes of a node whose driver cannot be assembled, because its plugin is gone for example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutDriver {
+    /// It is skipped, which the log tells.
+    Skipped,
+    /// It is worked on: tasks come without their driver, which is assembled when it is called.
+    Worked,
 }
 
 impl NodePass<'_> {
     /// All nodes of this conductor that `filter` lets through, oldest first.
     pub(crate) fn new(purpose: &'static str, filter: NodeFilter) -> Self {
-        Self { purpose, filter, sort_key: "id", predicate: None, implementation: None, limit: None }
+        Self {
+            purpose,
+            filter,
+            sort_key: "id",
+            predicate: None,
+            implementation: None,
+            limit: None,
+            without_driver: WithoutDriver::Skipped,
+        }
     }
 
     /// Does `work` with a shared task on each node; answers on how many it acted.
     ///
-    /// A node that is gone or locked is skipped, and so is one whose driver cannot be assembled.
+    /// A node that is gone or locked is skipped, and so may be one whose driver cannot be assembled.
     ///
     /// # Errors
     ///
@@ -67,10 +86,8 @@ impl NodePass<'_> {
         F: Future<Output = Result<Outcome, ConductorError>>,
     {
         let (tasks, work) = (pass.conductor.tasks(), &work);
-        self.run(pass, |node| async move {
-            work(tasks.acquire_shared(node, Acquire::new(self.purpose)).await?).await
-        })
-        .await
+        self.run(pass, |node| async move { work(tasks.acquire_shared(node, self.acquire()).await?).await })
+            .await
     }
 
     /// Does `work` with an exclusive task on each node; answers on how many it acted. The work ends the task.
@@ -89,10 +106,16 @@ impl NodePass<'_> {
         F: Future<Output = Result<Outcome, ConductorError>>,
     {
         let (tasks, work) = (pass.conductor.tasks(), &work);
-        self.run(pass, |node| async move {
-            work(tasks.acquire_exclusive(node, Acquire::new(self.purpose)).await?).await
-        })
-        .await
+        self.run(pass, |node| async move { work(tasks.acquire_exclusive(node, self.acquire()).await?).await })
+            .await
+    }
+
+    fn acquire(&self) -> Acquire {
+        let acquire = Acquire::new(self.purpose);
+        match self.without_driver {
+            WithoutDriver::Skipped => acquire,
+            WithoutDriver::Worked => acquire.without_driver(),
+        }
     }
 
     async fn run<F>(&self, pass: &Pass, visit: impl Fn(NodeId) -> F) -> Result<usize, ConductorError>

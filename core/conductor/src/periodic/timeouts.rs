@@ -12,7 +12,7 @@ use farrier_store::NodeFilter;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::{NodePass, Outcome, Pass};
+use super::{NodePass, Outcome, Pass, WithoutDriver};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
 use crate::operation::{clean, deploy, inspect, kept_target, put_back, rescue, service};
@@ -147,6 +147,8 @@ async fn run_at(pass: &Pass, wait: Wait, now: Timestamp) -> Result<usize, Conduc
     let nodes = NodePass {
         sort_key: wait.sort_key(),
         limit: Some(config.periodic_max_workers),
+        // Whoever waits for a driver that is gone waits for ever.
+        without_driver: WithoutDriver::Worked,
         ..NodePass::new("failing a node that waits too long", wait.filter(before))
     };
     nodes.run_exclusive(pass, async |task| expire(task, wait, before).await).await
@@ -172,6 +174,7 @@ async fn expire(mut task: ExclusiveTask, wait: Wait, before: Timestamp) -> Resul
         error_handler: Some(put_back()),
         target: kept_target(&task),
         last_error: Some(message),
+        ..ProcessEvent::default()
     };
     if let Err(error) = task.process_event(Event::Fail, options).await {
         task.abandon().await;

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use farrier_model::node::Node;
 use farrier_model::notification::node::StateChange;
 use farrier_model::provision::{Event, ProvisionState};
+use farrier_store::Admission;
 use tracing::{error, info};
 
 use super::{ExclusiveTask, Job};
@@ -36,6 +37,8 @@ pub struct ProcessEvent {
     pub target: Option<ProvisionState>,
     /// What to leave as the node's last error.
     pub last_error: Option<String>,
+    /// How many nodes may be where the event leads.
+    pub admission: Option<Admission>,
 }
 
 impl std::fmt::Debug for ProcessEvent {
@@ -62,10 +65,12 @@ impl ExclusiveTask {
     /// # Errors
     ///
     /// - [`ConductorError::InvalidState`]: there is no such move; nothing has changed.
+    /// - [`LimitReached`](farrier_store::StoreError::LimitReached): there is no room; nothing has changed in the
+    ///   store.
     /// - Those of the store; [`ConductorError::Released`].
     pub async fn process_event(&mut self, event: Event, options: ProcessEvent) -> Result<(), ConductorError> {
         self.core().check_released()?;
-        let ProcessEvent { job, error_handler, target, last_error } = options;
+        let ProcessEvent { job, error_handler, target, last_error, admission } = options;
         let (previous, previous_target) = (self.node().provision_state, self.node().target_provision_state);
         self.machine_mut().process_event(event, target)?;
         let (state, target) = (self.machine().current(), self.machine().target());
@@ -85,7 +90,7 @@ impl ExclusiveTask {
         if let Some(job) = job {
             self.spawn_after(job);
         }
-        self.save().await?;
+        self.save_if(admission.as_ref()).await?;
         log_transition(self.node(), event, previous);
         self.pending = Some(Pending {
             change: StateChange { event, previous, previous_target },

@@ -8,7 +8,7 @@ use farrier_model::port::Port;
 use farrier_model::portgroup::Portgroup;
 use farrier_model::provision::machine::Machine;
 use farrier_model::volume::{VolumeConnector, VolumeTarget};
-use farrier_store::StoreError;
+use farrier_store::{Admission, StoreError};
 use tokio::runtime::Handle;
 use tracing::{debug, error};
 use uuid::Uuid;
@@ -326,12 +326,21 @@ impl ExclusiveTask {
     ///
     /// Those of the store; [`ConductorError::Released`].
     pub async fn save(&mut self) -> Result<(), ConductorError> {
+        self.save_if(None).await
+    }
+
+    /// As [`save`](Self::save), if `admission` has room.
+    pub(super) async fn save_if(&mut self, admission: Option<&Admission>) -> Result<(), ConductorError> {
         let core = self.core_mut();
         core.check_released()?;
         if let Some((revision, info)) = core.access.as_ref().and_then(super::TaskAccess::take_saved) {
             adopt_internal_info(core, revision, &info);
         }
-        let mut saved = core.shared.store.node_update(&core.stored, &core.node).await?;
+        let store = &core.shared.store;
+        let mut saved = match admission {
+            None => store.node_update(&core.stored, &core.node).await?,
+            Some(admission) => store.node_admit(&core.stored, &core.node, admission).await?,
+        };
         core.chosen = saved.interfaces.clone();
         if core.driver.is_some() {
             saved.interfaces = core.node.interfaces.clone();

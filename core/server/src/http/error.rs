@@ -182,6 +182,7 @@ fn of_store(error: &StoreError) -> Fault {
         StoreError::NodeLocked { node, holder } => Fault::node_locked(&node.to_string(), holder),
         // The lock was lost while the request worked under it: whoever has it now goes first.
         StoreError::NodeNotLocked { .. } => Fault::new(ErrorName::NodeNotLocked, text).with_code(409),
+        StoreError::LimitReached { .. } => Fault::new(ErrorName::ConcurrentActionLimit, text),
         StoreError::InternalInfoConflict { .. } => Fault::new(ErrorName::Conflict, text),
         StoreError::ConductorNotFound { hostname } => Fault::conductor_not_found(hostname),
         StoreError::NotFound { record: RecordKind::Port, ident } => Fault::port_not_found(ident),

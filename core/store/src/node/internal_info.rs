@@ -6,7 +6,7 @@
 
 use farrier_model::node::{Fields, Node, NodeId};
 
-use super::update_statement;
+use super::{Admission, update_statement};
 use crate::error::StoreError;
 use crate::pool::WriteTransaction;
 use crate::record::{Assignment, Record};
@@ -54,20 +54,27 @@ impl Store {
         Ok(expected + 1)
     }
 
-    /// Writes `assignments` and the members of `driver_internal_info` in which `after` differs from `before`;
-    /// none when the lock that `before` was read under is lost.
-    pub(super) async fn node_update_with_internal_info(
+    /// Writes `assignments` and the members of `driver_internal_info` in which `after` differs from `before`, if
+    /// `admission` has room; none when the lock that `before` was read under is lost.
+    pub(super) async fn node_update_in_transaction(
         &self,
         before: &Node,
         after: &Node,
         mut assignments: Vec<Assignment>,
+        admission: Option<&Admission>,
     ) -> Result<Option<Node>, StoreError> {
         const OPERATION: &str = "node_update";
         let mut transaction = self.pools().begin(OPERATION).await?;
-        let mut stored = self.internal_info(&mut transaction, OPERATION, before.id).await?;
-        merge(&mut stored.fields, &before.driver_internal_info, &after.driver_internal_info);
-        assignments.push(("driver_internal_info", Value::json(&stored.fields)));
-        assignments.push(("driver_internal_info_revision", (stored.revision + 1).into()));
+        // Before any row is locked: who waits here keeps nobody waiting.
+        if let Some(admission) = admission {
+            self.check_room(&mut transaction, OPERATION, admission).await?;
+        }
+        if before.driver_internal_info != after.driver_internal_info {
+            let mut stored = self.internal_info(&mut transaction, OPERATION, before.id).await?;
+            merge(&mut stored.fields, &before.driver_internal_info, &after.driver_internal_info);
+            assignments.push(("driver_internal_info", Value::json(&stored.fields)));
+            assignments.push(("driver_internal_info_revision", (stored.revision + 1).into()));
+        }
         let rows = transaction.run(update_statement(before, assignments)).await?;
         transaction.commit().await?;
         rows.first().map(Node::read).transpose()

@@ -72,6 +72,29 @@ async fn a_node_that_waits_too_long_fails_and_is_put_away() {
     }
 }
 
+#[tokio::test]
+async fn a_node_whose_driver_is_gone_fails_all_the_same() {
+    for (wait, failed, _) in WAITS {
+        let (fixture, script) = fixture().await;
+        let node = waiting_with(&fixture, wait, |node| {
+            node.interfaces.set(InterfaceType::Raid, Some("gone".to_owned()));
+        })
+        .await;
+
+        assert_eq!(run_late(&fixture, wait).await, 1, "{wait:?}");
+
+        let stored = fixture.unlocked(&node).await;
+        assert_eq!(stored.provision_state, failed, "{wait:?}");
+        let error = stored.last_error.unwrap();
+        assert!(error.contains("Timeout reached"), "{wait:?}: {error}");
+        assert!(script.calls().is_empty(), "{wait:?}: {:?}", script.calls());
+        let last = script::history(&fixture, &node).await.pop().unwrap();
+        assert_eq!(last.event, error, "{wait:?}");
+        // That nothing could be put away is said, where something is to be put away on the node's side.
+        assert_eq!(error.contains("gone"), wait != Wait::Inspect, "{wait:?}: {error}");
+    }
+}
+
 /// The reference processes `fail` once more, which is impossible and which nobody sees.
 #[tokio::test]
 async fn the_clean_up_of_a_deployment_ends_well() {

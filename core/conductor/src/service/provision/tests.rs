@@ -1,11 +1,14 @@
 //! What a request is refused for, and what it leaves: nothing.
 
+use std::sync::Arc;
+
 use farrier_model::node::Node;
 use farrier_model::provision::machine::next;
 use farrier_model::provision::{ProvisionState as S, VERBS, Verb};
 use farrier_sdk::error::DriverError;
 use farrier_store::StoreError;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::config::ConductorConfig;
@@ -265,6 +268,46 @@ async fn no_more_nodes_than_allowed_are_cleaned_or_torn_down_at_once() {
 
             assert!(matches!(error, ConductorError::ConcurrentActionLimit { .. }), "{error:?}");
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_one_moment_do_not_get_past_the_limit() {
+    const ROOM: usize = 3;
+    let cases = [
+        (Verb::Active, S::Available, "deploy.deploy"),
+        (Verb::Clean, S::Manageable, "deploy.prepare_cleaning"),
+        (Verb::Deleted, S::Active, "deploy.prepare_cleaning"),
+    ];
+    for (verb, state, method) in cases {
+        let config = ConductorConfig { max_concurrent_deploy: 3, max_concurrent_clean: 3, ..quick() };
+        let stage = Arc::new(Stage::new(config).await);
+        let mut nodes = Vec::new();
+        for _ in 0..10 {
+            stage.script.answer(method, Answer::Wait);
+            nodes.push(stage.node_in(state).await);
+        }
+
+        let mut asked = JoinSet::new();
+        for node in nodes.clone() {
+            let stage = Arc::clone(&stage);
+            asked.spawn(async move { stage.ask(&node, good(verb)).await });
+        }
+        let answers = asked.join_all().await;
+
+        let accepted = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert_eq!(accepted, ROOM, "{verb}: {answers:?}");
+        for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            let ConductorError::ConcurrentActionLimit { running: 3, limit: 3, .. } = refused else {
+                panic!("{verb}: {refused:?}")
+            };
+        }
+        let mut untouched = 0;
+        for node in &nodes {
+            let now = stage.stored(node).await;
+            untouched += usize::from(now.provision_state == state && now.reservation.is_none());
+        }
+        assert_eq!(untouched, nodes.len() - ROOM, "{verb}");
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::error::{DuplicateField, StoreError};
+use crate::node::Admission;
 use crate::store::Store;
 use crate::suite::{TestDatabase, store_suite};
 
@@ -27,6 +28,8 @@ store_suite! {
     of_many_savers_at_one_revision_one_wins,
     an_update_keeps_what_a_driver_saved_in_between,
     a_lost_lock_protects_internal_info_too,
+    of_many_at_one_moment_no_more_are_admitted_than_there_is_room_for,
+    who_is_not_admitted_changes_nothing,
 }
 
 fn fields(value: serde_json::Value) -> Fields {
@@ -272,4 +275,64 @@ async fn a_lost_lock_protects_internal_info_too(database: &TestDatabase) {
 
     assert!(matches!(error, StoreError::NodeNotLocked { .. }), "{error:?}");
     assert!(store.node_get(node.id).await.unwrap() == node);
+}
+
+fn deploying(conductor_group: Option<&str>, most: u32) -> Admission {
+    Admission {
+        states: vec![ProvisionState::Deploying, ProvisionState::DeployWait],
+        conductor_group: conductor_group.map(str::to_owned),
+        most,
+    }
+}
+
+async fn of_many_at_one_moment_no_more_are_admitted_than_there_is_room_for(database: &TestDatabase) {
+    const ROOM: u32 = 3;
+    let stores = [database.store.clone(), database.another().await];
+    let mut nodes = Vec::new();
+    for _ in 0..12 {
+        nodes.push(in_state(&database.store, ProvisionState::Available).await);
+    }
+
+    let mut asked = JoinSet::new();
+    for (node, store) in nodes.into_iter().zip(stores.iter().cycle().cloned()) {
+        asked.spawn(async move {
+            let after = Node { provision_state: ProvisionState::Deploying, ..node.clone() };
+            store.node_admit(&node, &after, &deploying(None, ROOM)).await
+        });
+    }
+
+    let (mut admitted, mut refused) = (0, 0);
+    for answer in asked.join_all().await {
+        match answer {
+            Ok(node) => {
+                assert_eq!(node.provision_state, ProvisionState::Deploying);
+                admitted += 1;
+            }
+            Err(StoreError::LimitReached { running, most: ROOM }) if running == i64::from(ROOM) => {
+                refused += 1
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!((admitted, refused), (ROOM, 9));
+    let there = database.store.node_count(&deploying(None, ROOM).filter()).await.unwrap();
+    assert_eq!(there, i64::from(ROOM));
+}
+
+async fn who_is_not_admitted_changes_nothing(database: &TestDatabase) {
+    let store = &database.store;
+    in_state(store, ProvisionState::DeployWait).await;
+    let node = in_state(store, ProvisionState::Available).await;
+    let after = Node {
+        provision_state: ProvisionState::Deploying,
+        driver_internal_info: fields(json!({"a": 1})),
+        ..node.clone()
+    };
+
+    let refused = store.node_admit(&node, &after, &deploying(None, 1)).await;
+
+    assert!(matches!(refused, Err(StoreError::LimitReached { running: 1, most: 1 })), "{refused:?}");
+    assert!(store.node_get(node.id).await.unwrap() == node);
+    let admitted = store.node_admit(&node, &after, &deploying(Some("other"), 1)).await.unwrap();
+    assert_eq!(admitted.driver_internal_info, fields(json!({"a": 1})));
 }
