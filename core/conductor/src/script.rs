@@ -33,6 +33,8 @@ struct State {
 pub(crate) enum Answer {
     /// Says that it goes on by itself.
     Wait,
+    /// The same, and wants to be asked again after so many milliseconds.
+    Poll(u64),
     /// Fails.
     Fail(DriverError),
     /// Hands over what an inspection found.
@@ -76,6 +78,7 @@ impl Script {
         match answer {
             None => Ok(StepOutcome::Done),
             Some(Answer::Wait) => Ok(StepOutcome::Wait { poll_after_ms: None }),
+            Some(Answer::Poll(milliseconds)) => Ok(StepOutcome::Wait { poll_after_ms: Some(milliseconds) }),
             Some(Answer::Fail(error)) => Err(error),
             Some(Answer::Found(found)) => {
                 task.save_inspection(&found).await?;

@@ -22,6 +22,7 @@ use super::agent::{TOKEN, URL};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
 use crate::operation::{deploy, process, rescue};
+use crate::steps::wake::{self, Asked};
 use crate::steps::{Flow, STEPS_VALIDATED, call_back, flag, step_timeout};
 use crate::task::ExclusiveTask;
 
@@ -212,7 +213,7 @@ async fn refused(task: &mut ExclusiveTask, error: &ConductorError) -> Result<(),
 /// The wait is over.
 async fn go_on(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     let state = task.node().provision_state;
-    if state == ProvisionState::RescueWait {
+    if state == ProvisionState::RescueWait && !wake::is_polling(task.node(), Asked::Rescue) {
         return rescue::finalize(task).await;
     }
     let Some(flow) = Flow::of(state).filter(|flow| flow.waiting() == state) else { return Ok(()) };

@@ -2,30 +2,47 @@
 //!
 //! ```text
 //! start ──► inspect_hardware ──► done ──► what was found is stored, `done`
-//!                 ├────► waits ──► event `wait` ──► continue_inspection ──► resume ──► done
+//!                 ├────► waits ──► event `wait` ──┬► continue_inspection ──► resume ──► done
+//!                 │                               └► asked again ──► done
 //!                 └────► fails ──► error recorded, inspection torn down, `fail`
 //! ```
 //!
 //! Source: Ironic's inspection.
 
+use std::time::Duration;
+
 use farrier_model::inventory::{Inventory, network_cards};
 use farrier_model::node::Fields;
+use farrier_model::notification::Status;
 use farrier_model::port::Port;
-use farrier_model::provision::Event;
+use farrier_model::provision::{Event, ProvisionState};
 use farrier_sdk::error::{Chain, ErrorKind};
 use farrier_sdk::interface::inspect::{InspectClient, Inspection};
 use farrier_sdk::step::StepOutcome;
 use farrier_store::StoreError;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::error::ConductorError;
-use crate::operation::{agent, process, record_error, spawn};
+use crate::operation::{agent, caught, process, record_error, spawn};
 use crate::steps::step_timeout;
-use crate::task::{ExclusiveTask, ProcessEvent};
+use crate::steps::wake::{self, Asked, What};
+use crate::task::{ExclusiveTask, JobError, ProcessEvent};
 
 /// What entries of the history about an inspection are called.
 const EVENT_TYPE: &str = "introspection";
+
+/// What the agent found, in `driver_internal_info`: for a driver that wants to be asked again what to make of it.
+const FOUND: &str = "inspection_found";
+
+/// What the agent found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Found {
+    inventory: Fields,
+    plugin_data: Fields,
+}
 
 /// Checks that the machine can be inspected, and leaves the inspection to a job.
 ///
@@ -46,11 +63,63 @@ pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError
 async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     // An agent that still runs knows nothing of an inspection.
     agent::forget_token_and_url(task.node_mut());
+    forget_wait(task);
     task.save().await?;
+    let inspected = ask(task, None).await;
+    settle(task, inspected, None).await
+}
+
+/// Asks the driver: to inspect, or what to make of what the agent found.
+async fn ask(task: &mut ExclusiveTask, found: Option<&Found>) -> Result<StepOutcome, ConductorError> {
     let limit = step_timeout(task);
     let inspect = InspectClient(task.inspect()?.0.with_timeout(limit));
-    let inspected = inspect.inspect_hardware().await.map_err(inspect.0.failed("inspect_hardware"));
-    settle(task, inspected, None).await
+    match found.cloned() {
+        None => inspect.inspect_hardware().await.map_err(inspect.0.failed("inspect_hardware")),
+        Some(Found { inventory, plugin_data }) => {
+            let answer = inspect.continue_inspection(inventory, Some(plugin_data)).await;
+            answer.map_err(inspect.0.failed("continue_inspection"))
+        }
+    }
+}
+
+/// Asks a driver again that wanted to be asked: the same as before. An error that may pass lets the node wait for
+/// another `pause`; any other failure, and a panic, ends on the node.
+///
+/// # Errors
+///
+/// Those of the store.
+pub(crate) async fn ask_again(task: &mut ExclusiveTask, pause: Duration) -> Result<(), JobError> {
+    let asked = caught(task, move |task| {
+        Box::pin(async move {
+            let found = task.node().driver_internal_info.get(FOUND).cloned();
+            let found: Option<Found> = found.and_then(|found| serde_json::from_value(found).ok());
+            let answer = ask(task, found.as_ref()).await;
+            if let Err(error) = &answer
+                && wake::is_retryable(error)
+            {
+                warn!(node = %task.node().uuid, error = %Chain(error), "an inspection could not tell whether it is over, asking later");
+                return Ok(wake::ask_later(task, Asked::Inspection, pause).await?);
+            }
+            Ok(settle(task, answer, found).await?)
+        })
+    });
+    let Err(error) = asked.await else { return Ok(()) };
+    if task.is_released() {
+        return Err(error);
+    }
+    // What was changed but could not be saved is not where the node is.
+    task.forget_unsaved()?;
+    if task.node().provision_state != ProvisionState::InspectWait {
+        return Err(error);
+    }
+    Ok(fail(task, format!("Failed to inspect: {}", Chain(&error))).await?)
+}
+
+/// Forgets that the node waits to be asked.
+fn forget_wait(task: &mut ExclusiveTask) {
+    let node = task.node_mut();
+    wake::disarm(node, Asked::Inspection);
+    agent::remove(node, &[FOUND]);
 }
 
 /// What the agent of a node in `inspect wait` found; leaves the rest to a job.
@@ -74,23 +143,26 @@ async fn go_on(
     inventory: Fields,
     plugin_data: Fields,
 ) -> Result<(), ConductorError> {
-    let limit = step_timeout(task);
-    let inspect = InspectClient(task.inspect()?.0.with_timeout(limit));
-    let answer = inspect.continue_inspection(inventory.clone(), Some(plugin_data.clone())).await;
-    let inspected = answer.map_err(inspect.0.failed("continue_inspection"));
-    settle(task, inspected, Some(Inspection { inventory, plugin_data, ..Inspection::default() })).await
+    forget_wait(task);
+    let found = Found { inventory, plugin_data };
+    let inspected = ask(task, Some(&found)).await;
+    settle(task, inspected, Some(found)).await
 }
 
 /// Moves the node to where the answer of its driver leads. What the driver handed over wins over `found`.
 async fn settle(
     task: &mut ExclusiveTask,
     answer: Result<StepOutcome, ConductorError>,
-    found: Option<Inspection>,
+    found: Option<Found>,
 ) -> Result<(), ConductorError> {
-    let found = task.take_found().or(found);
+    let handed_over = task.take_found();
     match answer {
-        Ok(StepOutcome::Wait { .. }) => process(task, Event::Wait).await,
+        Ok(StepOutcome::Wait { poll_after_ms }) => {
+            wait(task, poll_after_ms.map(Duration::from_millis), found).await
+        }
         Ok(StepOutcome::Done) => {
+            forget_wait(task);
+            let found = handed_over.or_else(|| found.map(Inspection::from));
             let stored = match found {
                 Some(found) => store(task, found).await,
                 None => Ok(()),
@@ -101,6 +173,31 @@ async fn settle(
             }
         }
         Err(error) => fail(task, format!("Failed to inspect: {}", Chain(&error))).await,
+    }
+}
+
+/// Lets the node wait: for its agent or, with a `pause`, until the driver is asked again.
+async fn wait(
+    task: &mut ExclusiveTask,
+    pause: Option<Duration>,
+    found: Option<Found>,
+) -> Result<(), ConductorError> {
+    // What the driver has saved meanwhile is on the node from here on.
+    task.save().await?;
+    forget_wait(task);
+    if let (Some(_), Some(found)) = (pause, found) {
+        task.node_mut().driver_internal_info.insert(FOUND.to_owned(), json!(found));
+    }
+    match (task.node().provision_state, pause) {
+        (ProvisionState::InspectWait, Some(pause)) => wake::ask_later(task, Asked::Inspection, pause).await,
+        (ProvisionState::InspectWait, None) => task.save().await,
+        (_, pause) => wake::wait(task, Asked::Inspection, pause.map(|pause| (pause, What::Again))).await,
+    }
+}
+
+impl From<Found> for Inspection {
+    fn from(Found { inventory, plugin_data }: Found) -> Self {
+        Self { inventory, plugin_data, ..Self::default() }
     }
 }
 
@@ -129,13 +226,21 @@ async fn create_ports(task: &mut ExclusiveTask, inventory: &Inventory) -> Result
     let node = task.node().uuid;
     for card in network_cards(&inventory.inventory) {
         let port = Port::new(Uuid::new_v4(), inventory.node_id, card.address);
-        let port = Port { pxe_enabled: card.pxe_enabled, ..port };
+        let port = Port { pxe_enabled: card.pxe_enabled, node_uuid: node, ..port };
+        let notifier = &task.shared().notifier;
+        notifier.changed(&port, "create", Status::Start);
         match task.shared().store.port_create(&port).await {
-            Ok(port) => info!(%node, port = %port.uuid, address = port.address, "port is created"),
-            Err(error @ StoreError::Duplicate { .. }) => {
+            Ok(port) => {
+                info!(%node, port = %port.uuid, address = port.address, "port is created");
+                notifier.changed(&port, "create", Status::End);
+            }
+            Err(error) => {
+                notifier.changed(&port, "create", Status::Error);
+                if !matches!(error, StoreError::Duplicate { .. }) {
+                    return Err(error.into());
+                }
                 warn!(%node, address = port.address, %error, "a network card belongs to another node");
             }
-            Err(error) => return Err(error.into()),
         }
     }
     Ok(())
@@ -162,6 +267,7 @@ pub(crate) async fn give_up(task: &mut ExclusiveTask, message: String) -> Result
     task.save().await?;
     tear_down(task).await;
     agent::forget_token_and_url(task.node_mut());
+    forget_wait(task);
     task.save().await
 }
 
@@ -190,6 +296,7 @@ pub(crate) async fn abort(task: &mut ExclusiveTask) -> Result<(), ConductorError
     inspect.abort().await.map_err(inspect.0.failed("abort"))?;
     record_error(task, "Inspection was aborted by request.", EVENT_TYPE).await;
     agent::forget_token_and_url(task.node_mut());
+    forget_wait(task);
     let last_error = task.node().last_error.clone();
     task.process_event(Event::Abort, ProcessEvent { last_error, ..ProcessEvent::default() }).await
 }

@@ -7,8 +7,10 @@
 
 mod password;
 
+use std::time::Duration;
+
 use farrier_model::node::{Fault, Node};
-use farrier_model::provision::Event;
+use farrier_model::provision::{Event, ProvisionState};
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::power::PowerState;
 use farrier_sdk::interface::rescue::RescueClient;
@@ -19,10 +21,10 @@ use tracing::warn;
 
 use crate::dispatch::DriverCaller;
 use crate::error::ConductorError;
-use crate::operation::{agent, power, process, put_back, record_error, spawn};
-
+use crate::operation::{agent, caught, power, process, put_back, record_error, spawn};
 use crate::steps::step_timeout;
-use crate::task::{ErrorHandler, ExclusiveTask, Job, ProcessEvent};
+use crate::steps::wake::{self, Asked, What};
+use crate::task::{ErrorHandler, ExclusiveTask, Job, JobError, ProcessEvent};
 pub use password::RescueHash;
 
 /// What entries of the history about a rescue are called.
@@ -101,12 +103,77 @@ async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     let rescue = at_length(task)?;
     match rescue.rescue().await.map_err(rescue.0.failed("rescue")) {
         Ok(StepOutcome::Done) => process(task, Event::Done).await,
-        Ok(StepOutcome::Wait { .. }) => process(task, Event::Wait).await,
+        Ok(StepOutcome::Wait { poll_after_ms }) => {
+            let pause = poll_after_ms.map(Duration::from_millis);
+            wake::wait(task, Asked::Rescue, pause.map(|pause| (pause, What::Again))).await
+        }
         Err(error) => {
             forget_password(task.node_mut());
             fail(task, format!("Failed to rescue: {}", Chain(&error))).await
         }
     }
+}
+
+/// Asks a driver again that wanted to be asked whether the rescue system runs. An error that may pass lets the node
+/// wait for another `pause`; any other failure, and a panic, ends on the node, and so does maintenance where work is
+/// not `allowed` in it.
+///
+/// # Errors
+///
+/// Those of the store.
+pub(crate) async fn ask_again(
+    task: &mut ExclusiveTask,
+    pause: Duration,
+    allowed: bool,
+) -> Result<(), JobError> {
+    if !allowed {
+        let message = format!("Node {} is in maintenance, so its rescue does not go on.", task.node().uuid);
+        return Ok(give_up(task, message).await?);
+    }
+    let asked = caught(task, move |task| Box::pin(async move { Ok(ask(task, pause).await?) })).await;
+    let Err(error) = asked else { return Ok(()) };
+    if task.is_released() {
+        return Err(error);
+    }
+    // What was changed but could not be saved is not where the node is.
+    task.forget_unsaved()?;
+    if task.node().provision_state != ProvisionState::RescueWait {
+        return Err(error);
+    }
+    Ok(give_up(task, format!("Failed to rescue: {}.", Chain(&error))).await?)
+}
+
+async fn ask(task: &mut ExclusiveTask, pause: Duration) -> Result<(), ConductorError> {
+    let rescue = at_length(task)?;
+    let answer = rescue.rescue().await.map_err(rescue.0.failed("rescue"));
+    // What the driver has saved meanwhile is on the node from here on.
+    task.save().await?;
+    match answer {
+        Ok(StepOutcome::Done) => {
+            wake::disarm(task.node_mut(), Asked::Rescue);
+            process(task, Event::Resume).await?;
+            process(task, Event::Done).await
+        }
+        Ok(StepOutcome::Wait { poll_after_ms: Some(pause) }) => {
+            task.shared().store.node_touch_provisioning(task.node().id).await?;
+            wake::ask_later(task, Asked::Rescue, Duration::from_millis(pause)).await
+        }
+        Ok(StepOutcome::Wait { poll_after_ms: None }) => {
+            wake::disarm(task.node_mut(), Asked::Rescue);
+            task.save().await
+        }
+        Err(error) if wake::is_retryable(&error) => {
+            warn!(node = %task.node().uuid, error = %Chain(&error), "a rescue could not tell whether it is over, asking later");
+            wake::ask_later(task, Asked::Rescue, pause).await
+        }
+        Err(error) => give_up(task, format!("Failed to rescue: {}.", Chain(&error))).await,
+    }
+}
+
+/// Cleans up after a rescue that waited, and lets it fail.
+async fn give_up(task: &mut ExclusiveTask, message: String) -> Result<(), ConductorError> {
+    clean_up(task, message).await?;
+    process(task, Event::Fail).await
 }
 
 /// The rescue system has called: gives it the networks of the instance, and ends the rescue.
@@ -121,8 +188,7 @@ pub(crate) async fn finalize(task: &mut ExclusiveTask) -> Result<(), ConductorEr
         Ok(()) => process(task, Event::Done).await,
         Err(error) => {
             let message = format!("Failed to finish the rescue: {}", Chain(&error));
-            clean_up(task, message).await?;
-            process(task, Event::Fail).await
+            give_up(task, message).await
         }
     }
 }
@@ -137,6 +203,7 @@ pub(crate) async fn clean_up(task: &mut ExclusiveTask, message: String) -> Resul
     let off = power::action(task, PowerState::Off, None).await;
     let cleaned = clean_up_driver(task).await;
     agent::forget_url(task.node_mut());
+    wake::disarm(task.node_mut(), Asked::Rescue);
     let mut message = message;
     for error in [off.err(), cleaned.err()].into_iter().flatten() {
         message = format!("{message} Clean up failed too: {}", Chain(&error));
@@ -171,6 +238,7 @@ async fn fail(task: &mut ExclusiveTask, message: String) -> Result<(), Conductor
 /// [`ConductorError::InvalidState`]; those of the store.
 pub(crate) async fn abort(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     forget_password(task.node_mut());
+    wake::disarm(task.node_mut(), Asked::Rescue);
     task.save().await?;
     spawn(task, Event::Abort, "do_node_rescue_abort", |task| {
         Box::pin(async move { Ok(run_abort(task).await?) })

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use super::limit::{self, Limit};
 use super::{agent, clean, deploy, interface, process, record_error};
 use crate::error::ConductorError;
+use crate::steps::wake::{self, Asked};
 use crate::steps::{Flow, contain, step_timeout};
 use crate::task::{ExclusiveTask, JobError};
 
@@ -120,6 +121,7 @@ async fn forget_instance(task: &mut ExclusiveTask) -> Result<(), ConductorError>
         node.lessee = None;
     }
     agent::remove(node, &LEFT);
+    wake::disarm(node, Asked::Rescue);
     task.save().await?;
     interface::restore_deploy(task).await
 }

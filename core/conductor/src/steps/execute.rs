@@ -192,12 +192,7 @@ pub(super) async fn wait(
         // The agent that comes up again gets another one.
         agent::forget_token(task.node_mut());
     }
-    let armed = wake.map(|(pause, what)| wake::arm(task.node_mut(), flow, pause, what));
-    operation::process(task, Event::Wait).await?;
-    if let Some(wake) = armed {
-        wake::schedule(task.shared(), task.node().id, flow, wake);
-    }
-    Ok(())
+    wake::wait(task, flow, wake).await
 }
 
 /// Whether an error only says that the agent is not there yet, or is busy with what it was told before.

@@ -81,6 +81,30 @@ async fn what_was_found_is_stored_and_gives_the_node_its_ports() {
 }
 
 #[tokio::test]
+async fn ports_that_were_found_are_told() {
+    let (fixture, script, node) = manageable().await;
+    let other = fixture.node().await;
+    fixture.store.port_create(&Port::new(Uuid::new_v4(), other.id, "52:54:00:aa:00:02")).await.unwrap();
+    script.will("inspect.inspect_hardware", Answer::Found(found()));
+    let mut heard = fixture.tasks().shared().notifier.subscribe();
+
+    inspect(&fixture, &node).await;
+
+    let told: Vec<_> = std::iter::from_fn(|| heard.try_recv().ok())
+        .filter(|told| told.payload.name() == "PortCRUDPayload")
+        .map(|told| {
+            assert_eq!(told.payload["node_uuid"], json!(node.uuid));
+            (told.event_type.clone(), told.payload["address"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let event = |status: &str, address: &str| (format!("baremetal.port.create.{status}"), address.to_owned());
+    let (first, second) = ("52:54:00:aa:00:01", "52:54:00:aa:00:02");
+    let expected =
+        [event("start", first), event("end", first), event("start", second), event("error", second)];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
 async fn a_node_with_ports_keeps_them() {
     let (fixture, script, node) = manageable().await;
     fixture.store.port_create(&Port::new(Uuid::new_v4(), node.id, "52:54:00:00:00:09")).await.unwrap();
@@ -262,4 +286,107 @@ async fn a_driver_that_cannot_abort_lets_the_node_wait_on() {
     assert_eq!(source.kind(), ErrorKind::Unsupported);
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.provision_state, stored.last_error, stored.reservation), (S::InspectWait, None, None));
+}
+
+/// A node whose driver wants to be asked again, after longer than this test takes.
+async fn polled(script: &Script, fixture: &Fixture, node: &Node) -> Node {
+    script.will("inspect.inspect_hardware", Answer::Poll(3_600_000));
+    let node = inspect(fixture, node).await;
+    assert_eq!(node.provision_state, S::InspectWait);
+    assert!(wake::of(&node, Asked::Inspection).is_some());
+    node
+}
+
+#[tokio::test]
+async fn an_inspection_is_asked_again_until_it_is_over() {
+    let (fixture, script, node) = manageable().await;
+    script.will("inspect.inspect_hardware", Answer::Poll(1));
+    script.will("inspect.inspect_hardware", Answer::Poll(1));
+    script.will("inspect.inspect_hardware", Answer::Found(found()));
+
+    provision(&fixture, &node, Verb::Inspect).await.unwrap();
+
+    let inspected = fixture
+        .eventually(&node, |node| node.provision_state == S::Manageable && node.reservation.is_none())
+        .await;
+    assert_eq!(script.calls()[2..], ["inspect.inspect_hardware"; 3]);
+    assert_eq!(fixture.store.inventory_get(node.id).await.unwrap().inventory, found().inventory);
+    assert!(inspected.driver_internal_info.is_empty(), "{:?}", inspected.driver_internal_info);
+}
+
+#[tokio::test]
+async fn a_driver_is_asked_again_what_to_make_of_what_the_agent_found() {
+    let (fixture, script, node) = waiting().await;
+    script.will("inspect.continue_inspection", Answer::Poll(1));
+
+    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::new("test")).await.unwrap();
+    resume(&mut task, found().inventory, found().plugin_data).await.unwrap();
+    task.finish().await.unwrap();
+
+    let inspected = fixture
+        .eventually(&node, |node| node.provision_state == S::Manageable && node.reservation.is_none())
+        .await;
+    assert_eq!(script.calls(), ["inspect.continue_inspection"; 2]);
+    let inventory = fixture.store.inventory_get(node.id).await.unwrap();
+    assert_eq!((inventory.inventory, inventory.plugin_data), (found().inventory, found().plugin_data));
+    assert!(inspected.driver_internal_info.is_empty(), "{:?}", inspected.driver_internal_info);
+}
+
+#[tokio::test]
+async fn an_inspection_that_is_asked_survives_a_restart() {
+    let (fixture, script, node) = manageable().await;
+    // Long enough for the first conductor to end before it asks.
+    script.will("inspect.inspect_hardware", Answer::Poll(300));
+    inspect(&fixture, &node).await;
+    fixture.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
+
+    let registry = std::sync::Arc::clone(fixture.conductor.registry());
+    let again = crate::service::Conductor::start(quick(), fixture.store.clone(), registry).await.unwrap();
+
+    fixture
+        .eventually(&node, |node| node.provision_state == S::Manageable && node.reservation.is_none())
+        .await;
+    assert_eq!(script.calls()[2..], ["inspect.inspect_hardware"; 2]);
+    again.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
+}
+
+#[tokio::test]
+async fn an_error_that_may_pass_does_not_end_an_inspection_that_is_asked() {
+    let (fixture, script, node) = manageable().await;
+    script.will("inspect.inspect_hardware", Answer::Poll(1));
+    script.will("inspect.inspect_hardware", Answer::Fail(DriverError::unreachable("rebooting")));
+    script.will("inspect.inspect_hardware", Answer::Fail(DriverError::hardware("burnt")));
+
+    provision(&fixture, &node, Verb::Inspect).await.unwrap();
+
+    let failed = fixture
+        .eventually(&node, |node| node.provision_state == S::InspectFail && node.reservation.is_none())
+        .await;
+    assert!(failed.last_error.unwrap().contains("burnt"));
+    assert_eq!(script.calls()[2..5], ["inspect.inspect_hardware"; 3]);
+    assert_eq!(script.calls()[5..], ["inspect.tear_down"]);
+    assert!(failed.driver_internal_info.is_empty(), "{:?}", failed.driver_internal_info);
+}
+
+#[tokio::test]
+async fn an_aborted_inspection_is_not_asked_again() {
+    let (fixture, script, node) = manageable().await;
+    let node = polled(&script, &fixture, &node).await;
+
+    provision(&fixture, &node, Verb::Abort).await.unwrap();
+
+    let aborted = fixture.unlocked(&node).await;
+    assert_eq!(aborted.provision_state, S::InspectFail);
+    assert_eq!(wake::of(&aborted, Asked::Inspection), None);
+}
+
+#[tokio::test]
+async fn what_the_agent_says_ends_an_inspection_that_is_asked_too() {
+    let (fixture, script, node) = manageable().await;
+    let node = polled(&script, &fixture, &node).await;
+
+    let inspected = go_on_with(&fixture, &node).await;
+
+    assert_eq!(inspected.provision_state, S::Manageable);
+    assert_eq!(wake::of(&inspected, Asked::Inspection), None);
 }

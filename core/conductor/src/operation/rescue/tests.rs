@@ -325,3 +325,68 @@ async fn what_cannot_be_cleaned_up_is_added_to_the_error() {
     assert!(!has_password(task.node()));
     assert_eq!(task.node().instance_info.get("other"), None::<&Value>);
 }
+
+#[tokio::test]
+async fn a_rescue_is_asked_again_until_it_is_over() {
+    let (fixture, script, node) = node_in(S::Active).await;
+    script.will("rescue.rescue", Answer::Poll(1));
+    script.will("rescue.rescue", Answer::Poll(1));
+
+    provision(&fixture, &node, rescue_with("pa55")).await.unwrap();
+
+    let rescued = fixture
+        .eventually(&node, |node| node.provision_state == S::Rescue && node.reservation.is_none())
+        .await;
+    assert_eq!(script.calls()[3..], ["rescue.rescue"; 3]);
+    assert!(has_password(&rescued));
+    assert!(rescued.driver_internal_info.is_empty(), "{:?}", rescued.driver_internal_info);
+}
+
+#[tokio::test]
+async fn a_rescue_that_is_asked_survives_a_restart() {
+    let (fixture, script, node) = node_in(S::Active).await;
+    // Long enough for the first conductor to end before it asks.
+    script.will("rescue.rescue", Answer::Poll(300));
+    rescue(&fixture, &node).await;
+    fixture.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
+
+    let registry = std::sync::Arc::clone(fixture.conductor.registry());
+    let again = crate::service::Conductor::start(quick(), fixture.store.clone(), registry).await.unwrap();
+
+    fixture.eventually(&node, |node| node.provision_state == S::Rescue && node.reservation.is_none()).await;
+    assert_eq!(script.calls()[3..], ["rescue.rescue"; 2]);
+    again.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
+}
+
+#[tokio::test]
+async fn a_rescue_that_fails_when_it_is_asked_is_cleaned_up() {
+    let (fixture, script, node) = node_in(S::Active).await;
+    script.will("rescue.rescue", Answer::Poll(1));
+    script.will("rescue.rescue", Answer::Fail(DriverError::unreachable("rebooting")));
+    script.will_fail("rescue.rescue", "no such image");
+
+    provision(&fixture, &node, rescue_with("pa55")).await.unwrap();
+
+    let failed = fixture
+        .eventually(&node, |node| node.provision_state == S::RescueFail && node.reservation.is_none())
+        .await;
+    assert!(failed.last_error.as_deref().unwrap().contains("no such image"));
+    assert!(!has_password(&failed));
+    assert_eq!(script.calls()[3..6], ["rescue.rescue"; 3]);
+    assert_eq!(script.calls().last(), Some(&"rescue.clean_up"));
+    assert_eq!(wake::of(&failed, Asked::Rescue), None);
+}
+
+#[tokio::test]
+async fn an_aborted_rescue_is_not_asked_again() {
+    let (fixture, script, node) = node_in(S::Active).await;
+    script.will("rescue.rescue", Answer::Poll(3_600_000));
+    let node = rescue(&fixture, &node).await;
+    assert!(wake::is_polling(&node, Asked::Rescue), "heartbeats see this");
+
+    provision(&fixture, &node, ProvisionRequest::new(Verb::Abort)).await.unwrap();
+
+    let aborted = fixture.unlocked(&node).await;
+    assert_eq!(aborted.provision_state, S::RescueFail);
+    assert_eq!(wake::of(&aborted, Asked::Rescue), None);
+}
