@@ -204,11 +204,14 @@ pub struct ConductorConfig {
     pub clean_step_priority_override: Vec<StepPriority>,
     /// Priorities of verify steps, as `interface.step:priority`; 0 switches a step off.
     pub verify_step_priority_override: Vec<StepPriority>,
-    /// Clean steps that are never run, as `interface.step`.
+    /// Clean steps that are never run, as `interface.step`; configured in table `[api]`.
+    #[serde(skip)]
     pub disallow_clean_steps: Vec<StepId>,
-    /// Deploy steps that are never run, as `interface.step`.
+    /// Deploy steps that are never run, as `interface.step`; configured in table `[api]`.
+    #[serde(skip)]
     pub disallow_deploy_steps: Vec<StepId>,
-    /// Service steps that are never run, as `interface.step`.
+    /// Service steps that are never run, as `interface.step`; configured in table `[api]`.
+    #[serde(skip)]
     pub disallow_service_steps: Vec<StepId>,
     /// Most seconds that a step `wait` may ask for; longer ones are cut.
     pub max_conductor_wait_step_seconds: u64,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use farrier_conductor::config::{
     ConductorConfig, DriverConfig, JSON_RPC_PORT, NotificationConfig, RpcTransport, identity,
 };
+use farrier_model::step::StepId;
 use farrier_sdk::secret::Secret;
 use farrier_store::StoreConfig;
 use figment::Figment;
@@ -65,6 +66,12 @@ pub(crate) struct ApiConfig {
     /// The file with a line `user:bcrypt hash` for each user, as `htpasswd -nbB` writes them; read again when it
     /// changes.
     pub(crate) http_basic_auth_user_file: Option<PathBuf>,
+    /// Clean steps that are never run, as `interface.step`.
+    pub(crate) disallow_clean_steps: Vec<StepId>,
+    /// Deploy steps that are never run, as `interface.step`.
+    pub(crate) disallow_deploy_steps: Vec<StepId>,
+    /// Service steps that are never run, as `interface.step`.
+    pub(crate) disallow_service_steps: Vec<StepId>,
 }
 
 /// Who may ask.
@@ -86,6 +93,9 @@ impl Default for ApiConfig {
             max_limit: 1000,
             auth_strategy: AuthStrategy::Noauth,
             http_basic_auth_user_file: None,
+            disallow_clean_steps: Vec::new(),
+            disallow_deploy_steps: Vec::new(),
+            disallow_service_steps: Vec::new(),
         }
     }
 }
@@ -226,6 +236,16 @@ impl Config {
         Ok(config)
     }
 
+    /// The options of the conductor, with those that operators find in table `[api]`.
+    pub(crate) fn conductor(&self) -> ConductorConfig {
+        ConductorConfig {
+            disallow_clean_steps: self.api.disallow_clean_steps.clone(),
+            disallow_deploy_steps: self.api.disallow_deploy_steps.clone(),
+            disallow_service_steps: self.api.disallow_service_steps.clone(),
+            ..self.conductor.clone()
+        }
+    }
+
     /// The options of each plugin; every table must belong to one.
     pub(crate) fn options(
         &self,
@@ -272,6 +292,23 @@ mod tests {
         let error = read("[api]\nprot = 1\n").unwrap_err().to_string();
 
         assert!(error.contains("prot") && error.contains("port"), "{error}");
+    }
+
+    #[test]
+    fn steps_that_never_run_are_said_to_the_api_and_known_to_the_conductor() {
+        let text = "[api]\ndisallow_clean_steps = [\"raid.erase\"]\ndisallow_deploy_steps = [\"bios.reset\"]\n\
+                    disallow_service_steps = [\"power.off\"]\n";
+        let conductor = read(text).unwrap().conductor();
+
+        let shown = [
+            &conductor.disallow_clean_steps,
+            &conductor.disallow_deploy_steps,
+            &conductor.disallow_service_steps,
+        ]
+        .map(|steps| steps.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(shown, [["raid.erase"], ["bios.reset"], ["power.off"]]);
+        let misplaced = read("[conductor]\ndisallow_clean_steps = []\n").unwrap_err().to_string();
+        assert!(misplaced.contains("disallow_clean_steps"), "{misplaced}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let registry = load(&config).await?;
     let store = Store::open(&config.database).await.context("the database could not be opened")?;
     let _only = only_user(&store)?;
-    let (own, notifications) = (config.conductor.clone(), &config.notifications);
+    let (own, notifications) = (config.conductor(), &config.notifications);
     let conductor = Conductor::start_with(own, notifications, store.clone(), Arc::new(registry))
         .await
         .context("the conductor could not be started")?;
