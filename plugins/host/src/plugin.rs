@@ -165,6 +165,8 @@ pub struct Plugin {
     origin: Origin,
     shared: Arc<Shared>,
     source: Source,
+    /// What it was opened through, of a library.
+    module: Option<PluginModRef>,
     opened: Mutex<HashMap<(InterfaceType, String), Arc<Interface>>>,
 }
 
@@ -230,7 +232,7 @@ impl Plugin {
             }
         };
         let source = Source::Library(Box::new(ManuallyDrop::new(opened)));
-        Ok(Self { descriptor, origin, shared, source, opened: Mutex::default() })
+        Ok(Self { descriptor, origin, shared, source, module: Some(module), opened: Mutex::default() })
     }
 
     /// Opens a plugin that is linked into this program; its descriptor comes from the module.
@@ -278,7 +280,8 @@ impl Plugin {
             options: Vec::new(),
         };
         let source = Source::Builtin(implementations, runtime);
-        Ok(Self { descriptor, origin: Origin::Builtin, shared, source, opened: Mutex::default() })
+        let (module, opened) = (None, Mutex::default());
+        Ok(Self { descriptor, origin: Origin::Builtin, shared, source, module, opened })
     }
 
     /// The same offering a hardware type that supports these implementations, best first: for one that is made of
@@ -330,6 +333,14 @@ impl Plugin {
         let interface = Arc::new(Interface::new(described.clone(), object, Arc::clone(&self.shared)));
         opened.insert((kind, described.name.clone()), Arc::clone(&interface));
         Ok(interface)
+    }
+
+    /// Opens the same library once more, which a plugin has to refuse: for tools that judge plugins. None for a plugin
+    /// that was not opened through a module.
+    #[must_use]
+    pub fn open_again(&self) -> Option<Result<Self, OpenError>> {
+        let module = self.module?;
+        Some(Self::open(module, self.descriptor.clone(), self.origin.clone(), &OpenConfig::default()))
     }
 
     /// Lets the plugin end what it runs, at most for `patience`. Its implementations are not called any more.

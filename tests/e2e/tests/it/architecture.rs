@@ -35,6 +35,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("server",     &["api", "conductor", "host", "loader", "model", "sdk", "store"]),
     // what judges all of it
     ("sim",        &[]),
+    ("conformance", &["host", "loader", "sdk", "sim"]),
     ("e2e",        &["sim"]),
     ("xtask",      &["e2e", "sim"]),
     // next crate above this line

@@ -1,0 +1,195 @@
+//! `MGT`: boot device, boot mode, sensors, on a machine.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use farrier_host::Interface;
+use farrier_sdk::descriptor::InterfaceDescriptor;
+use farrier_sdk::error::ErrorKind;
+use farrier_sdk::interface::InterfaceType;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, Session};
+use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
+use crate::node::Node;
+use crate::target;
+
+#[rustfmt::skip]
+pub(super) const CHECKS: &[Check] = &[
+    Check { id: "MGT-001", level: Level::Must, needs: Needs::Machine, run: lists_boot_devices,
+        requirement: "`get_supported_boot_devices` lists at least one device, and none twice.",
+        source: "ManagementInterface::get_supported_boot_devices" },
+    Check { id: "MGT-002", level: Level::Must, needs: Needs::MachineChanged, run: boots_once,
+        requirement: "Every supported boot device can be set for the next boot, and is read back.",
+        source: "ManagementInterface::set_boot_device" },
+    Check { id: "MGT-003", level: Level::Must, needs: Needs::MachineChanged, run: boots_persistently,
+        requirement: "A boot device can be set for good, and is read back as such.",
+        source: "ManagementInterface::set_boot_device, persistent" },
+    Check { id: "MGT-004", level: Level::Must, needs: Needs::Machine, run: refuses_other_devices,
+        requirement: "A boot device that is not supported is refused as `invalid_parameter`.",
+        source: "ManagementInterface::set_boot_device, errors" },
+    Check { id: "MGT-005", level: Level::Must, needs: Needs::Machine, run: sensors_have_a_shape,
+        requirement: "`get_sensors_data` answers readings by sensor type and then by sensor.",
+        source: "ManagementInterface::get_sensors_data; Ironic's sensor notifications" },
+    Check { id: "MGT-006", level: Level::Must, needs: Needs::MachineChanged, run: boot_mode_goes_round,
+        requirement: "A supported boot mode that was set is read back.",
+        source: "ManagementInterface::set_boot_mode" },
+];
+
+/// The management implementations of a machine.
+struct Stand {
+    session: Session,
+    node: Node,
+    implementations: Vec<(InterfaceDescriptor, Arc<Interface>)>,
+    /// Kept, so that it lives as long as the stand.
+    _peer: target::Peer,
+}
+
+impl Stand {
+    fn new(bench: &Bench) -> Result<Self, Finding> {
+        let session = bench.load()?;
+        let described =
+            session.interfaces().filter(|interface| interface.kind == InterfaceType::Management).cloned();
+        let opened = described.map(|one| Ok((one.clone(), session.open(one.kind, &one.name)?)));
+        let implementations: Vec<_> = opened.collect::<Result<_, Finding>>()?;
+        if implementations.is_empty() {
+            return not_applicable("it has no management implementation");
+        }
+        let peer = target::start(bench)?;
+        let node = session.node(bench.profile(), &peer);
+        Ok(Self { session, node, implementations, _peer: peer })
+    }
+
+    fn ask(&self, interface: &Interface, method: &str, arguments: &Value) -> Result<Value, Finding> {
+        let answer = self.session.call(interface, method, arguments, &self.node);
+        answer.or_else(|error| failed(format!("`{method}` {arguments}: {:?}: {error}", error.kind())))
+    }
+
+    fn devices(&self, interface: &Interface) -> Result<Vec<String>, Finding> {
+        let answer = self.ask(interface, "get_supported_boot_devices", &json!({}))?;
+        serde_json::from_value(answer.clone())
+            .or_else(|_| failed(format!("`get_supported_boot_devices` answered {answer}")))
+    }
+}
+
+/// Does something with every implementation.
+fn each(bench: &Bench, look: impl Fn(&Stand, &InterfaceDescriptor, &Interface) -> Judgement) -> Judgement {
+    let stand = Stand::new(bench)?;
+    for (described, interface) in &stand.implementations {
+        look(&stand, described, interface).map_err(|finding| match finding {
+            Finding::Failed(reason) => Finding::Failed(format!("management `{}`: {reason}", described.name)),
+            other @ (Finding::NotApplicable(_) | Finding::NotRun(_)) => other,
+        })?;
+    }
+    Ok(())
+}
+
+fn lists_boot_devices(bench: &Bench) -> Judgement {
+    each(bench, |stand, _, interface| {
+        let devices = stand.devices(interface)?;
+        let distinct: BTreeSet<&String> = devices.iter().collect();
+        if devices.is_empty() {
+            return failed("it lists no boot device");
+        }
+        if distinct.len() == devices.len() {
+            Ok(())
+        } else {
+            failed(format!("it lists a device twice: {devices:?}"))
+        }
+    })
+}
+
+/// Sets a device and reads it back.
+fn set_and_read(
+    stand: &Stand,
+    interface: &Interface,
+    device: &str,
+    persistent: bool,
+) -> Result<Option<String>, Finding> {
+    stand.ask(interface, "set_boot_device", &json!({"device": device, "persistent": persistent}))?;
+    let read = stand.ask(interface, "get_boot_device", &json!({}))?;
+    let same = read.get("boot_device").is_some_and(|read| read == device);
+    // A BMC may not say whether it stays.
+    let as_long = read.get("persistent").is_none_or(|read| read.is_null() || *read == persistent);
+    Ok((!same || !as_long).then(|| format!("`{device}` (persistent: {persistent}) is read back as {read}")))
+}
+
+fn boots_once(bench: &Bench) -> Judgement {
+    each(bench, |stand, _, interface| {
+        let mut faults = Vec::new();
+        for device in stand.devices(interface)? {
+            faults.extend(set_and_read(stand, interface, &device, false)?);
+        }
+        none_of(&faults)
+    })
+}
+
+fn boots_persistently(bench: &Bench) -> Judgement {
+    each(bench, |stand, _, interface| {
+        let devices = stand.devices(interface)?;
+        let Some(device) = devices.iter().find(|device| *device == "disk").or(devices.first()) else {
+            return not_applicable("it lists no boot device");
+        };
+        none_of(&set_and_read(stand, interface, device, true)?.into_iter().collect::<Vec<_>>())
+    })
+}
+
+fn refuses_other_devices(bench: &Bench) -> Judgement {
+    each(bench, |stand, _, interface| {
+        let arguments = json!({"device": "kit-punched-tape", "persistent": false});
+        match stand.session.call(interface, "set_boot_device", &arguments, &stand.node) {
+            Err(error) if error.kind() == ErrorKind::InvalidParameter => Ok(()),
+            Err(error) => failed(format!("an unknown boot device is {:?}: {error}", error.kind())),
+            Ok(_) => failed("an unknown boot device was set"),
+        }
+    })
+}
+
+fn sensors_have_a_shape(bench: &Bench) -> Judgement {
+    each(bench, |stand, described, interface| {
+        if !described.methods.contains("get_sensors_data") {
+            return not_applicable("it reads no sensors");
+        }
+        let answer = match stand.session.call(interface, "get_sensors_data", &json!({}), &stand.node) {
+            Ok(answer) => answer,
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                return not_applicable("this machine has no sensors");
+            }
+            Err(error) => return failed(format!("`get_sensors_data`: {:?}: {error}", error.kind())),
+        };
+        let Some(types) = answer.as_object() else { return failed("`get_sensors_data` answered no object") };
+        let mut faults = Vec::new();
+        for (kind, sensors) in types {
+            match sensors.as_object() {
+                None => faults.push(format!("sensor type `{kind}` holds no sensors by name")),
+                Some(sensors) => faults.extend(
+                    sensors
+                        .iter()
+                        .filter(|(_, reading)| !reading.is_object())
+                        .map(|(name, _)| format!("sensor `{kind}.{name}` has no members")),
+                ),
+            }
+        }
+        none_of(&faults)
+    })
+}
+
+fn boot_mode_goes_round(bench: &Bench) -> Judgement {
+    each(bench, |stand, described, interface| {
+        let needed = ["get_supported_boot_modes", "set_boot_mode", "get_boot_mode"];
+        if !needed.iter().all(|method| described.methods.contains(*method)) {
+            return not_applicable("it does not change the boot mode");
+        }
+        let modes = stand.ask(interface, "get_supported_boot_modes", &json!({}))?;
+        let before = stand.ask(interface, "get_boot_mode", &json!({}))?;
+        let mut faults = Vec::new();
+        for mode in modes.as_array().into_iter().flatten().chain([&before]).filter(|mode| !mode.is_null()) {
+            stand.ask(interface, "set_boot_mode", &json!({"mode": mode}))?;
+            let read = stand.ask(interface, "get_boot_mode", &json!({}))?;
+            if read != *mode {
+                faults.push(format!("boot mode {mode} is read back as {read}"));
+            }
+        }
+        none_of(&faults)
+    })
+}

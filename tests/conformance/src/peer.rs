@@ -1,0 +1,6 @@
+//! Machines and faults of the kit's own.
+
+pub(crate) mod datagram;
+pub(crate) mod http;
+mod redfish;
+mod tls;

@@ -1,0 +1,349 @@
+//! What is said about a plugin besides its file.
+//!
+//! A profile is data, TOML: how a node reaches its machine, which abilities are expected, which limits hold,
+//! which checks are waived and why.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use farrier_sdk::interface::InterfaceType;
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::check::Check;
+use crate::verdict::Verdict;
+
+/// Abilities that profiles can require by name.
+const ABILITIES: &[(&str, &str)] = &[
+    ("baseline-1", include_str!("profiles/baseline-1.toml")),
+    ("virtual-media-1", include_str!("profiles/virtual-media-1.toml")),
+    ("full-1", include_str!("profiles/full-1.toml")),
+];
+
+/// A profile could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// It cannot be read.
+    #[error("profile `{}` cannot be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not a profile.
+    #[error("profile `{name}` is not one")]
+    Malformed {
+        /// The file, or a name that is built in.
+        name: String,
+        /// What is wrong with it.
+        source: Box<figment::Error>,
+    },
+    /// It requires abilities by a name nobody knows.
+    #[error("`{name}` is none of the sets of abilities {known}")]
+    UnknownAbilities {
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// It waives a check that does not exist.
+    #[error("`{id}` is waived and no check; `farrier-conformance list` names them")]
+    UnknownCheck {
+        /// The name.
+        id: String,
+    },
+    /// A waiver says nothing.
+    #[error("`{id}` is waived without a reason")]
+    WithoutReason {
+        /// The check.
+        id: String,
+    },
+}
+
+/// What a plugin is judged by.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// Its name, for the report.
+    pub name: String,
+    /// The level that is aimed at: below it the run has failed. `standard` unless it says otherwise.
+    pub level: Verdict,
+    /// What the plugin's machines speak: injected faults speak it too.
+    pub protocol: Protocol,
+    /// The hardware type nodes have; the first of the plugin unless it says otherwise.
+    pub hardware_type: Option<String>,
+    /// Names of sets of abilities that are required: `baseline-1`, `virtual-media-1`, `full-1`.
+    pub requires: Vec<String>,
+    /// Methods that are required besides, by interface type.
+    pub expect: BTreeMap<InterfaceType, Vec<String>>,
+    /// `driver_info` of every node. In texts, `${url}`, `${address}`, `${host}`, `${port}`, `${user}`, `${password}`
+    /// and `${system}` stand for the machine the node has.
+    pub driver_info: Map<String, Value>,
+    /// Options of the plugin.
+    pub options: Map<String, Value>,
+    /// Arguments of steps that need some, by `TYPE.STEP`.
+    pub steps: BTreeMap<String, Map<String, Value>>,
+    /// Arguments of vendor methods that need some, by name.
+    pub vendor_methods: BTreeMap<String, Map<String, Value>>,
+    /// How much of what is allowed.
+    pub limits: Limits,
+    /// Checks that need not pass, with the reason for each.
+    pub waive: BTreeMap<String, String>,
+    /// The machine.
+    pub target: TargetConfig,
+    /// The release before this one.
+    pub upgrade: Upgrade,
+}
+
+/// What machines speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// There is no machine.
+    #[default]
+    None,
+    /// HTTP, or HTTP over TLS.
+    Http,
+    /// IPMI over UDP.
+    Ipmi,
+    /// Datagrams of the kit's own, for plugins that test the kit.
+    Datagram,
+}
+
+/// How much of what is allowed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Seconds one check may take.
+    pub check_s: u64,
+    /// Size of the library in memory, in MiB.
+    pub size_mib: u64,
+    /// Newest C library that may be needed, `2.34`.
+    pub glibc: String,
+    /// Milliseconds that loading may take.
+    pub load_ms: u64,
+    /// Calls after which nothing may have grown.
+    pub calls: u32,
+    /// Memory that may be kept after so many calls, in MiB.
+    pub growth_mib: u64,
+    /// Nodes that are worked on at once.
+    pub nodes: usize,
+    /// Seconds a method may take when its machine answers nothing.
+    pub patience_s: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            check_s: 60,
+            size_mib: 16,
+            // Red Hat Enterprise Linux 9; Debian 12 and Ubuntu 22.04 have newer ones.
+            glibc: "2.34".to_owned(),
+            load_ms: 50,
+            calls: 1000,
+            growth_mib: 8,
+            nodes: 64,
+            patience_s: 30,
+        }
+    }
+}
+
+/// Where the machine is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetConfig {
+    /// Which sort of machine it is.
+    pub kind: TargetKind,
+    /// An emulator of the kit: `redfish`, `sushy`, `ipmi`, `datagram`.
+    pub emulator: Option<String>,
+    /// The vendor's own emulator: a program that prints one line of JSON with `address` (`host:port`), and serves until
+    /// it is ended. Members `user`, `password`, `system` and `url` are used if they are there.
+    pub command: Vec<String>,
+    /// What is known of a real machine.
+    pub machine: Machine,
+}
+
+/// Sorts of machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TargetKind {
+    /// None: only what needs no machine is checked.
+    #[default]
+    None,
+    /// The plugin's machines exist in its own memory.
+    Memory,
+    /// An emulator.
+    Emulator,
+    /// Recorded answers of a machine.
+    Replay,
+    /// A real machine.
+    Machine,
+}
+
+/// A real machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Machine {
+    /// Its serial number, which has to be given on the command line too before anything changes it.
+    pub serial: Option<String>,
+    /// Its address, `host:port`.
+    pub address: Option<String>,
+    /// The account.
+    pub user: Option<String>,
+    /// That account's password.
+    pub password: Option<String>,
+    /// Model and firmware, for the report.
+    pub description: Option<String>,
+    /// Seconds it needs to be on or off.
+    pub settle_s: Option<u64>,
+}
+
+/// The release before the one that is judged.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upgrade {
+    /// What it left in `driver_internal_info`.
+    pub internal_info: Option<Map<String, Value>>,
+}
+
+/// The members of a file with abilities.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Abilities {
+    expect: BTreeMap<InterfaceType, Vec<String>>,
+}
+
+impl Profile {
+    /// Reads a profile from TOML.
+    ///
+    /// # Errors
+    ///
+    /// All of [`ProfileError`].
+    pub fn from_toml(name: &str, text: &str) -> Result<Self, ProfileError> {
+        let mut profile: Self = Figment::from(Toml::string(text))
+            .extract()
+            .map_err(|error| ProfileError::Malformed { name: name.to_owned(), source: Box::new(error) })?;
+        if profile.name.is_empty() {
+            name.clone_into(&mut profile.name);
+        }
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// Reads a profile from a file.
+    ///
+    /// # Errors
+    ///
+    /// All of [`ProfileError`].
+    pub fn from_file(path: &Path) -> Result<Self, ProfileError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ProfileError::Unreadable { path: path.to_owned(), source })?;
+        let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        Self::from_toml(&stem, &text)
+    }
+
+    /// Reads the target alone, from a file of its own.
+    ///
+    /// # Errors
+    ///
+    /// All of [`ProfileError`].
+    pub fn set_target(&mut self, path: &Path) -> Result<(), ProfileError> {
+        self.target = Self::from_file(path)?.target;
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), ProfileError> {
+        for (id, reason) in &self.waive {
+            if Check::find(id).is_none() {
+                return Err(ProfileError::UnknownCheck { id: id.clone() });
+            }
+            if reason.trim().is_empty() {
+                return Err(ProfileError::WithoutReason { id: id.clone() });
+            }
+        }
+        for name in &self.requires {
+            for (kind, methods) in abilities(name)? {
+                self.expect.entry(kind).or_default().extend(methods);
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a check need not pass.
+    #[must_use]
+    pub fn waiver(&self, id: &str) -> Option<&str> {
+        self.waive
+            .iter()
+            .find(|(waived, _)| waived.eq_ignore_ascii_case(id))
+            .map(|(_, reason)| reason.as_str())
+    }
+
+    /// How long one check may take.
+    #[must_use]
+    pub fn check_limit(&self) -> Duration {
+        Duration::from_secs(self.limits.check_s.max(1))
+    }
+}
+
+/// A set of abilities by its name.
+fn abilities(name: &str) -> Result<BTreeMap<InterfaceType, Vec<String>>, ProfileError> {
+    let Some((_, text)) = ABILITIES.iter().find(|(known, _)| *known == name) else {
+        let known: Vec<&str> = ABILITIES.iter().map(|(known, _)| *known).collect();
+        return Err(ProfileError::UnknownAbilities { name: name.to_owned(), known: known.join(", ") });
+    };
+    let read: Abilities = Figment::from(Toml::string(text))
+        .extract()
+        .map_err(|error| ProfileError::Malformed { name: name.to_owned(), source: Box::new(error) })?;
+    Ok(read.expect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abilities_are_added_to_those_of_the_profile() {
+        let text = "requires = [\"baseline-1\"]\n[expect]\nbios = [\"factory_reset\"]";
+
+        let profile = Profile::from_toml("acme", text).unwrap();
+
+        assert!(profile.expect[&InterfaceType::Power].contains(&"reboot".to_owned()));
+        assert_eq!(profile.expect[&InterfaceType::Bios], ["factory_reset"]);
+        assert_eq!(profile.name, "acme");
+    }
+
+    #[test]
+    fn every_set_of_abilities_is_one_and_names_methods_that_exist() {
+        for (name, _) in ABILITIES {
+            for (kind, methods) in abilities(name).unwrap() {
+                for method in methods {
+                    assert!(
+                        crate::bench::methods(kind).contains(&method.as_str()),
+                        "{name}: {kind}.{method}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_waiver_names_a_check_and_has_a_reason() {
+        let unknown = Profile::from_toml("acme", "[waive]\n\"XXX-001\" = \"why\"").unwrap_err();
+        let silent = Profile::from_toml("acme", "[waive]\n\"PKG-001\" = \" \"").unwrap_err();
+
+        assert_eq!(
+            unknown.to_string(),
+            "`XXX-001` is waived and no check; `farrier-conformance list` names them"
+        );
+        assert_eq!(silent.to_string(), "`PKG-001` is waived without a reason");
+    }
+
+    #[test]
+    fn a_misspelled_key_is_refused() {
+        assert!(Profile::from_toml("acme", "drvier_info = {}").is_err());
+    }
+}

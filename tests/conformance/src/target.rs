@@ -1,0 +1,388 @@
+//! Machines: emulators, a plugin's own memory, a real one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use farrier_sim::ipmi::{self, Bmc, User, level};
+use farrier_sim::network::{Network, Plan};
+use farrier_sim::sushy::{self, Sushy};
+use serde_json::{Map, Value};
+
+use crate::bench::Bench;
+use crate::check::{Finding, not_run};
+use crate::peer::datagram::DatagramPeer;
+use crate::peer::http::{HttpFault, HttpPeer};
+use crate::profile::{Protocol, TargetConfig, TargetKind};
+
+/// The account of every emulator.
+pub(crate) const USER: &str = "admin";
+
+/// Its password: a word that nothing else contains, so that it is noticed wherever it turns up. At most 16 bytes, for IPMI 1.5.
+pub(crate) const PASSWORD: &str = "kanarie-51-vogel";
+
+/// Where the machine is behind an emulator that speaks Redfish.
+pub(crate) const SYSTEM: &str = "/redfish/v1/Systems/1";
+
+/// How long a vendor's emulator may take to say where it is.
+const EMULATOR_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One machine, or what a plugin takes for one.
+pub(crate) struct Peer {
+    /// What stands for it in a profile's `driver_info`.
+    values: BTreeMap<String, String>,
+    pub(crate) control: Control,
+    /// A bad network in front of it.
+    _network: Option<Network>,
+}
+
+/// The machine itself.
+pub(crate) enum Control {
+    /// Nobody can look.
+    None,
+    Http(HttpPeer),
+    Ipmi(Box<Bmc>),
+    Datagram(DatagramPeer),
+    Sushy(Box<Sushy>),
+    /// The vendor's own emulator, ended when dropped.
+    Command {
+        _child: Ended,
+    },
+}
+
+/// A program that is ended when nobody needs it.
+pub(crate) struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.0.kill().unwrap_or_default();
+        self.0.wait().ok();
+    }
+}
+
+impl Peer {
+    fn new(address: SocketAddr, control: Control) -> Self {
+        let mut peer = Self { values: BTreeMap::new(), control, _network: None };
+        peer.set_address(&address.to_string());
+        peer.set("user", USER);
+        peer.set("password", PASSWORD);
+        peer.set("system", SYSTEM);
+        peer
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        self.values.insert(name.to_owned(), value.to_owned());
+    }
+
+    fn set_address(&mut self, address: &str) {
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
+        self.set("address", address);
+        self.set("host", host);
+        self.set("port", port);
+        self.set("url", &format!("http://{address}"));
+    }
+
+    /// A machine in the plugin's own memory.
+    pub(crate) fn memory() -> Self {
+        Self::new(nowhere(), Control::None)
+    }
+
+    /// Nothing: its address is a port where nobody listens.
+    pub(crate) fn absent() -> Self {
+        Self::new(nowhere(), Control::None)
+    }
+
+    /// A BMC that speaks Redfish.
+    pub(crate) fn redfish() -> Result<Self, Finding> {
+        let peer = HttpPeer::bmc().map_err(no_peer)?;
+        Ok(Self::new(peer.address(), Control::Http(peer)))
+    }
+
+    /// A BMC that speaks HTTP wrongly.
+    pub(crate) fn http(fault: HttpFault) -> Result<Self, Finding> {
+        let scheme = if matches!(fault, HttpFault::ExpiredCertificate) { "https" } else { "http" };
+        let peer = HttpPeer::with(fault).map_err(no_peer)?;
+        let address = peer.address();
+        let mut peer = Self::new(address, Control::Http(peer));
+        peer.set("url", &format!("{scheme}://{address}"));
+        Ok(peer)
+    }
+
+    fn ipmi() -> Result<Self, Finding> {
+        let settings = ipmi::Settings {
+            users: vec![User::new(USER, PASSWORD, level::ADMINISTRATOR)],
+            ..ipmi::Settings::default()
+        };
+        let bmc = Bmc::start(settings).or_else(|error| not_run(format!("no emulator: {error}")))?;
+        Ok(Self::new(bmc.address(), Control::Ipmi(Box::new(bmc))))
+    }
+
+    fn datagram() -> Result<Self, Finding> {
+        let peer = DatagramPeer::start().map_err(no_peer)?;
+        Ok(Self::new(peer.address(), Control::Datagram(peer)))
+    }
+
+    fn sushy(bench: &Bench, number: usize) -> Result<Self, Finding> {
+        let directory = bench.directory().join(format!("sushy-{number}"));
+        std::fs::create_dir_all(&directory).map_err(no_peer)?;
+        let sushy = Sushy::start(&directory, Duration::ZERO)
+            .or_else(|error| not_run(format!("no emulator: {error}")))?;
+        let mut peer = Self::new(sushy.address(), Control::Sushy(Box::new(sushy)));
+        peer.set("user", sushy::USER);
+        peer.set("password", sushy::PASSWORD);
+        peer.set("system", sushy::SYSTEM);
+        Ok(peer)
+    }
+
+    /// The vendor's own emulator.
+    fn command(words: &[String]) -> Result<Self, Finding> {
+        let Some((program, arguments)) = words.split_first() else { return not_run("`command` is empty") };
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return not_run(format!("`{program}` cannot be started: {error}")),
+        };
+        let output = child.stdout.take();
+        let child = Ended(child);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("kit-emulator".to_owned())
+            .spawn(move || {
+                let mut line = String::new();
+                let mut output = output.map(BufReader::new);
+                let read = output.as_mut().map(|output| output.read_line(&mut line));
+                // Nobody waits any more when this is late. Read on, so that it never has to wait for us.
+                sender.send(read.map(|_| line)).unwrap_or_default();
+                output.map(|mut output| std::io::copy(&mut output, &mut std::io::sink()));
+            })
+            .map_err(no_peer)?;
+        let line = receiver.recv_timeout(EMULATOR_PATIENCE).ok().flatten().unwrap_or_default();
+        let Ok(said) = serde_json::from_str::<Map<String, Value>>(&line) else {
+            return not_run(format!("`{program}` printed no line of JSON with `address`"));
+        };
+        let mut peer = Self::new(nowhere(), Control::Command { _child: child });
+        let Some(address) = said.get("address").and_then(Value::as_str) else {
+            return not_run(format!("`{program}` named no `address`"));
+        };
+        peer.set_address(address);
+        for (name, value) in &said {
+            if name != "address" {
+                peer.set(name, value.as_str().unwrap_or(&value.to_string()));
+            }
+        }
+        Ok(peer)
+    }
+
+    /// A real machine.
+    fn machine(target: &TargetConfig) -> Result<Self, Finding> {
+        let machine = &target.machine;
+        let Some(address) = &machine.address else {
+            return not_run("the profile has no `target.machine.address`");
+        };
+        let mut peer = Self::new(nowhere(), Control::None);
+        peer.set_address(address);
+        peer.set("user", machine.user.as_deref().unwrap_or_default());
+        peer.set("password", machine.password.as_deref().unwrap_or_default());
+        Ok(peer)
+    }
+
+    /// The same machine behind a bad network.
+    pub(crate) fn behind(mut self, plan: Plan) -> Result<Self, Finding> {
+        let address = match &self.control {
+            Control::Ipmi(bmc) => bmc.address(),
+            Control::Datagram(peer) => peer.address(),
+            Control::None | Control::Http(_) | Control::Sushy(_) | Control::Command { .. } => {
+                return not_run("this target does not speak by datagrams");
+            }
+        };
+        let network =
+            Network::between(address, plan).or_else(|error| not_run(format!("no network: {error}")))?;
+        self.set_address(&network.address().to_string());
+        self._network = Some(network);
+        Ok(self)
+    }
+
+    /// `driver_info` of the profile with this machine's values.
+    pub(crate) fn fill(&self, driver_info: &Map<String, Value>) -> Map<String, Value> {
+        driver_info.iter().map(|(key, value)| (key.clone(), self.filled(value))).collect()
+    }
+
+    fn filled(&self, value: &Value) -> Value {
+        let Value::String(text) = value else { return value.clone() };
+        // A port alone is a number.
+        if text == "${port}" {
+            let port = self.values.get("port").and_then(|port| port.parse::<u16>().ok());
+            return port.map_or_else(|| value.clone(), Value::from);
+        }
+        let mut filled = text.clone();
+        for (name, value) in &self.values {
+            filled = filled.replace(&format!("${{{name}}}"), value);
+        }
+        Value::String(filled)
+    }
+
+    /// Turns the machine on or off as somebody in front of it would; whether that is possible.
+    pub(crate) fn set_power(&self, on: bool) -> bool {
+        match &self.control {
+            Control::Http(peer) => peer.set_power(on),
+            Control::Ipmi(bmc) => bmc.set_power(on),
+            Control::Datagram(peer) => peer.set_power(on),
+            Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
+        }
+        true
+    }
+
+    /// Whether the machine is on, if that can be seen.
+    pub(crate) fn is_on(&self) -> Option<bool> {
+        match &self.control {
+            Control::Http(peer) => Some(peer.is_on()),
+            Control::Ipmi(bmc) => Some(bmc.is_on()),
+            Control::Datagram(peer) => Some(peer.is_on()),
+            Control::Sushy(sushy) => sushy.is_on().ok(),
+            Control::None | Control::Command { .. } => None,
+        }
+    }
+
+    /// How often it was spoken to: connections or datagrams.
+    pub(crate) fn contacts(&self) -> Option<u64> {
+        match &self.control {
+            Control::Http(peer) => Some(peer.requests()),
+            Control::Ipmi(bmc) => Some(bmc.state().datagrams),
+            Control::Datagram(peer) => Some(peer.datagrams()),
+            Control::None | Control::Sushy(_) | Control::Command { .. } => None,
+        }
+    }
+
+    /// Answers the next question about power, this often, that it is busy; whether it can.
+    pub(crate) fn be_busy(&self, times: usize) -> bool {
+        match &self.control {
+            Control::Ipmi(bmc) => bmc.state().trouble.refuse((0, 1), 0xC0, times),
+            Control::Datagram(peer) => peer.be_busy(times),
+            Control::None | Control::Http(_) | Control::Sushy(_) | Control::Command { .. } => return false,
+        }
+        true
+    }
+
+    /// Forgets who has logged in; whether it can.
+    pub(crate) fn forget_sessions(&self) -> bool {
+        match &self.control {
+            Control::Ipmi(bmc) => bmc.state().forget_sessions(),
+            Control::Datagram(peer) => peer.forget_sessions(),
+            Control::Http(peer) => peer.forget_sessions(),
+            Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
+        }
+        true
+    }
+}
+
+/// The machine of the profile.
+pub(crate) fn start(bench: &Bench) -> Result<Peer, Finding> {
+    start_numbered(bench, 0)
+}
+
+/// Several machines of the profile's sort, if there can be several.
+pub(crate) fn fleet(bench: &Bench, count: usize) -> Result<Vec<Peer>, Finding> {
+    let target = &bench.profile().target;
+    let few = target.kind == TargetKind::Machine
+        || !target.command.is_empty()
+        || target.emulator.as_deref() == Some("sushy");
+    if few && 2 < count {
+        return not_run(format!("there are no {count} machines of this sort at once"));
+    }
+    (0..count).map(|number| start_numbered(bench, number)).collect()
+}
+
+fn start_numbered(bench: &Bench, number: usize) -> Result<Peer, Finding> {
+    let target = &bench.profile().target;
+    match target.kind {
+        TargetKind::None => not_run("the profile names no target"),
+        TargetKind::Memory => Ok(Peer::memory()),
+        TargetKind::Replay => not_run("this kit has no recording of the machine"),
+        TargetKind::Machine => Peer::machine(target),
+        TargetKind::Emulator => match target.emulator.as_deref() {
+            None => Peer::command(&target.command),
+            Some("redfish") => Peer::redfish(),
+            Some("ipmi") => Peer::ipmi(),
+            Some("datagram") => Peer::datagram(),
+            Some("sushy") => Peer::sushy(bench, number),
+            Some(other) => {
+                not_run(format!("`{other}` is none of the emulators redfish, sushy, ipmi, datagram"))
+            }
+        },
+    }
+}
+
+/// A machine of the profile's protocol that never answers but takes everything.
+pub(crate) fn silent(bench: &Bench) -> Result<Peer, Finding> {
+    match bench.profile().protocol {
+        Protocol::None => Err(Finding::NotApplicable("the plugin speaks to nobody".to_owned())),
+        Protocol::Http => Peer::http(HttpFault::Silence),
+        Protocol::Ipmi => {
+            let peer = Peer::ipmi()?;
+            if let Control::Ipmi(bmc) = &peer.control {
+                bmc.state().trouble.deaf = true;
+            }
+            Ok(peer)
+        }
+        Protocol::Datagram => {
+            let peer = Peer::datagram()?;
+            if let Control::Datagram(peer) = &peer.control {
+                peer.be_deaf();
+            }
+            Ok(peer)
+        }
+    }
+}
+
+/// A target in a few words, for the report.
+pub(crate) fn describe(target: &TargetConfig) -> String {
+    match target.kind {
+        TargetKind::None => "none".to_owned(),
+        TargetKind::Memory => "the plugin's own memory".to_owned(),
+        TargetKind::Replay => "recording".to_owned(),
+        TargetKind::Emulator => match &target.emulator {
+            Some(name) => format!("emulator {name} {}", env!("CARGO_PKG_VERSION")),
+            None => format!("emulator `{}`", target.command.join(" ")),
+        },
+        TargetKind::Machine => {
+            let machine = &target.machine;
+            let description = machine.description.as_deref().unwrap_or("machine");
+            format!("{description}, serial number {}", machine.serial.as_deref().unwrap_or("unknown"))
+        }
+    }
+}
+
+/// A port where nobody listens: that of a service that died out.
+fn nowhere() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 1))
+}
+
+fn no_peer(error: std::io::Error) -> Finding {
+    Finding::NotRun(format!("the kit could not start a machine: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_of_the_machine_stand_in_driver_info() {
+        let peer = Peer::new(SocketAddr::from(([127, 0, 0, 1], 8000)), Control::None);
+        let info =
+            json!({"a": "${url}/x", "b": "${port}", "c": "${user}:${password}", "d": 7, "e": "${other}"});
+
+        let filled = peer.fill(info.as_object().unwrap());
+
+        let password = format!("admin:{PASSWORD}");
+        let expected =
+            json!({"a": "http://127.0.0.1:8000/x", "b": 8000, "c": password, "d": 7, "e": "${other}"});
+        assert_eq!(Value::Object(filled), expected);
+    }
+}
