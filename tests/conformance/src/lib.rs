@@ -6,10 +6,10 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`check`] | what a check is, and the table of all |
+//! | [`mod@check`] | what a check is, and the table of all |
 //! | `checks` | the checks, a file for each group |
 //! | [`profile`] | what is said about a plugin besides its file: how to reach its machine, what it should do |
-//! | [`run`] | all checks, each in its process |
+//! | [`mod@run`] | all checks, each in its process |
 //! | `sandbox` | that process |
 //! | [`report`], [`verdict`] | what was found, and what it comes to |
 //! | `bench`, `node`, `journal`, `residue` | what checks work with: a loaded plugin, a node, its log, what it leaves behind |
