@@ -4,6 +4,7 @@ mod conductor;
 mod driver;
 mod node;
 mod pair;
+pub(crate) mod plugin;
 mod port;
 
 use std::collections::BTreeSet;
@@ -31,7 +32,7 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
     /// How results are written
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    #[arg(short, long, visible_alias = "format", global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub(crate) output: Format,
     /// How often a request is sent again that met a busy node, two seconds apart
     #[arg(long, global = true, default_value_t = 5, value_name = "TIMES")]
@@ -54,6 +55,9 @@ enum Noun {
     /// Conductors: the processes that work on nodes
     #[command(subcommand)]
     Conductor(conductor::ConductorCommand),
+    /// Driver plugins: write, look at and try one; asks no server
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Write a completion script for a shell
     Completion {
         /// The shell
@@ -102,6 +106,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
         Noun::Port(command) => port::run(command, &context()?).await,
         Noun::Driver(command) => Ok(driver::run(command, &context()?).await?),
         Noun::Conductor(command) => Ok(conductor::run(command, &context()?).await?),
+        Noun::Plugin(command) => Ok(plugin::run(command, output).await?),
         Noun::Completion { shell } => Ok(completion(shell, output)?),
         Noun::Version { verbose } => {
             let context = if verbose { Some(context()?) } else { None };
@@ -114,14 +119,14 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<(), Failures> {
 pub(crate) fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
     let arguments: Vec<String> = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
     arguments.windows(2).any(|pair| matches!(pair, [flag, value] if is_output(flag) && value == "json"))
-        || arguments
-            .iter()
-            .any(|argument| matches!(argument.as_str(), "-ojson" | "-o=json" | "--output=json"))
+        || arguments.iter().any(|argument| {
+            matches!(argument.as_str(), "-ojson" | "-o=json" | "--output=json" | "--format=json")
+        })
 }
 
 /// Whether an argument is the one that names the format.
 fn is_output(argument: &str) -> bool {
-    matches!(argument, "-o" | "--output")
+    matches!(argument, "-o" | "--output" | "--format")
 }
 
 /// Writes a completion script.
@@ -288,7 +293,7 @@ mod tests {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "farrier", &mut script);
             let script = String::from_utf8(script).unwrap();
-            for noun in ["node", "port", "driver", "conductor", "power"] {
+            for noun in ["node", "port", "driver", "conductor", "power", "plugin"] {
                 assert!(script.contains(noun), "{noun} in {shell}");
             }
         }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use farrier_api::error::ErrorName;
 use serde_json::{Value, json};
 
+use crate::command::plugin::PluginError;
+
 /// The codes with which the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -164,6 +166,9 @@ pub(crate) enum CliError {
     /// A node ended elsewhere than where it was sent.
     #[error("`{target}` of node `{node}` ended in state `{state}`")]
     ProvisionFailed { node: String, target: &'static str, state: String, last_error: Option<String> },
+    /// A plugin, or the making of one, is not as it should be.
+    #[error(transparent)]
+    Plugin(#[from] Box<PluginError>),
     /// The result cannot be written.
     #[error("cannot write the result")]
     Output { source: std::io::Error },
@@ -183,6 +188,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Request { source, .. } => source.exit(),
+            Self::Plugin(error) => error.exit(),
             Self::Usage { .. } => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
             Self::PowerTimedOut { .. } | Self::ProvisionTimedOut { .. } => Exit::TimedOut,
@@ -211,6 +217,7 @@ impl CliError {
                 Some(format!("`farrier node validate {node}` checks the BMC's settings"))
             }
             Self::Declined => Some("`--yes` does not ask".to_owned()),
+            Self::Plugin(error) => error.hint(),
             Self::Usage { .. } | Self::NotFound { .. } | Self::Output { .. } | Self::Yaml { .. } => None,
         }
     }
@@ -238,6 +245,7 @@ impl CliError {
             Self::Request { .. }
             | Self::Usage { .. }
             | Self::NotFound { .. }
+            | Self::Plugin(_)
             | Self::Declined
             | Self::PowerTimedOut { .. }
             | Self::PowerFailed { .. }
@@ -257,6 +265,7 @@ impl CliError {
             Self::Request { .. }
             | Self::Usage { .. }
             | Self::NotFound { .. }
+            | Self::Plugin(_)
             | Self::Declined
             | Self::PowerTimedOut { .. }
             | Self::PowerFailed { .. }
@@ -288,6 +297,12 @@ impl CliError {
             "request_id": self.request_id(),
             "exit_code": self.exit() as u8,
         })
+    }
+}
+
+impl From<PluginError> for CliError {
+    fn from(error: PluginError) -> Self {
+        Self::Plugin(Box::new(error))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `farrier`: the command line of operators.
 //!
-//! It speaks the REST API like any other client and knows nothing that the API does not tell.
+//! It speaks the REST API like any other client and knows nothing that the API does not tell. `farrier plugin` alone
+//! asks no server: it works on files, through the loader that conductors have.
 
 mod client;
 mod command;
@@ -16,6 +17,10 @@ use crate::error::{CliError, Failures};
 use crate::output::{Format, Output};
 
 fn main() -> ExitCode {
+    // Before anything else: the child that tries a library must be as bare as can be.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == command::plugin::PROBE_ARGUMENT) {
+        return farrier_loader::probe::child_main();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),

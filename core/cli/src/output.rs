@@ -120,6 +120,14 @@ impl Output {
         }
     }
 
+    /// Shows what plugins log, down to `level`, on standard error.
+    pub(crate) fn log(&self, level: tracing::Level) {
+        let ansi = self.color && io::stderr().is_terminal();
+        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_ansi(ansi).without_time();
+        // Fails when there is one already, which is as good.
+        subscriber.with_writer(io::stderr).try_init().unwrap_or_default();
+    }
+
     /// Writes text that has one form only, as a completion script.
     pub(crate) fn text(&self, text: &str) -> Result<(), CliError> {
         print(text)

@@ -104,7 +104,7 @@ fn inspect(bytes: &[u8], system: &System, library: &mut Library) -> (Result<Desc
 }
 
 /// A program may do without an interpreter; then only its dynamic section says what it is.
-fn check_is_library(dynamic: &Dynamic) -> Result<(), LoadError> {
+pub(crate) fn check_is_library(dynamic: &Dynamic) -> Result<(), LoadError> {
     if dynamic.program {
         return Err(LoadError::NotALibrary { found: "a program (PIE)".to_owned() });
     }
@@ -112,7 +112,11 @@ fn check_is_library(dynamic: &Dynamic) -> Result<(), LoadError> {
 }
 
 /// Step 7: what it needs is here, and it asks for nothing unsafe.
-fn check_libraries(image: &Image<'_>, dynamic: &Dynamic, system: &System) -> Result<(), LoadError> {
+pub(crate) fn check_libraries(
+    image: &Image<'_>,
+    dynamic: &Dynamic,
+    system: &System,
+) -> Result<(), LoadError> {
     image.check_segments()?;
     if dynamic.text_relocations {
         return Err(LoadError::Unsafe { why: Hazard::TextRelocations });

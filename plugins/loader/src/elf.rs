@@ -138,6 +138,11 @@ impl<'a> Image<'a> {
         Ok(Self { bytes, kind, machine, segments, sections_end })
     }
 
+    /// The kind of machine it was built for.
+    pub(crate) fn machine_name(&self) -> String {
+        machine(self.machine)
+    }
+
     /// Step 3: a shared library for this machine.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 //! | `sealed`, `open`, `layout` | 12 to 14 | a copy nobody can change, opened and checked |
 //! | `start` | 15, 16 | the plugin's own `open`, then its implementations |
 //! | `load` | all | the sequence |
+//! | `examine` | 1 to 7 | one file by itself, each step whatever the others say |
 //!
 //! ```no_run
 //! use farrier_loader::{Enabled, Loader, Search, probe};
@@ -39,6 +40,7 @@ mod descriptor;
 mod elf;
 mod enabled;
 mod error;
+mod examine;
 mod layout;
 mod library;
 mod load;
@@ -58,6 +60,7 @@ pub use candidate::Candidate;
 pub use claims::Claim;
 pub use enabled::Enabled;
 pub use error::{Hazard, LoadError, Untrusted};
+pub use examine::{Examination, Needs, Trust};
 pub use library::{Library, Offers};
 pub use load::{Loader, Plan};
 pub use refusal::Refusal;
@@ -65,3 +68,4 @@ pub use report::{Report, Row, State};
 pub use search::{Scan, Search};
 pub use sha256::Sha256;
 pub use step::Step;
+pub use text::tame;

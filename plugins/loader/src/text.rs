@@ -6,7 +6,8 @@ const LENGTH_MAX: usize = 300;
 /// `text` on one line, without control characters, cut to a line's length.
 ///
 /// What a library says, and what other programs say about it, reaches terminals and logs through this.
-pub(crate) fn tame(text: &str) -> String {
+#[must_use]
+pub fn tame(text: &str) -> String {
     let mut tamed = String::new();
     for (index, character) in text.trim().chars().enumerate() {
         if index == LENGTH_MAX {

@@ -1,39 +1,14 @@
-//! The device's protocol: one JSON object per connection, one JSON object back, each on a line.
+//! The device's protocol: JSON over HTTP, below `/v1`.
 //!
 //! **Invariant:** no other module knows what goes over the wire.
 
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Instant;
-
+use farrier_sdk::http::Session;
 use farrier_sdk::prelude::*;
-use farrier_sdk::serde_json;
-use serde::de::DeserializeOwned;
+use farrier_sdk::serde_json::json;
 use serde::{Deserialize, Serialize};
 
-use crate::driver_info::TemplateInfo;
+use crate::driver_info::AcmeInfo;
 use crate::options::Settings;
-
-/// Longest answer, in bytes; a device has no reason to say more.
-const ANSWER_SIZE_MAX: usize = 64 * 1024;
-
-/// What a device can be told.
-#[derive(Debug, Serialize)]
-#[serde(tag = "command", rename_all = "snake_case")]
-pub(crate) enum Command {
-    /// Answers `on` or `off`.
-    Power,
-    /// Changes the power state: `on`, `off`, or `shutdown` through the operating system.
-    SetPower { state: &'static str },
-    /// Answers the [`Boot`] setting.
-    Boot,
-    /// Changes it.
-    SetBoot(Boot),
-    /// Answers readings by sensor.
-    Sensors,
-    /// Restarts the BMC.
-    Reset { force: bool },
-}
 
 /// What a machine boots from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,88 +19,62 @@ pub(crate) struct Boot {
     pub(crate) persistent: bool,
 }
 
-#[derive(Serialize)]
-struct Request<'a> {
-    password: Option<&'a str>,
-    #[serde(flatten)]
-    command: &'a Command,
-}
-
-/// Either the result of the command, or why there is none.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Answer<T> {
-    Result(T),
-    Error(String),
+struct Power {
+    state: String,
 }
 
-/// Gives the node's device a command and reads its answer.
+/// Requests to the node's BMC. They carry the account, whose password only the conductor knows.
 ///
-/// # Errors
-///
-/// - [`Unreachable`](ErrorKind::Unreachable): no connection, or no answer in time.
-/// - [`AuthFailed`](ErrorKind::AuthFailed): the password is wrong.
-/// - [`Hardware`](ErrorKind::Hardware): the device refused the command.
-/// - [`Protocol`](ErrorKind::Protocol): the answer is not one.
-pub(crate) fn ask<T: DeserializeOwned>(
-    task: &DriverTask<TemplateInfo>,
-    settings: &Settings,
-    command: &Command,
-) -> Result<T> {
-    let address = &task.info().template_address;
-    let password = match &task.info().template_password {
-        Some(reference) => Some(task.block_on(task.reveal(reference))?),
-        None => None,
-    };
-    let request = Request { password: password.as_ref().map(|password| password.expose().as_str()), command };
-    // Never longer than the call may take.
-    let patience = task.time_left().unwrap_or(Duration::MAX).min(settings.answer_timeout);
-    debug!(%address, ?command, "asking the device");
-    let answer = exchange(address, &request, patience).map_err(|error| {
-        DriverError::unreachable(format!("no answer from `{address}` within {patience:?}")).caused_by(&error)
-    })?;
-    match serde_json::from_slice(&answer) {
-        Ok(Answer::Result(result)) => Ok(result),
-        Ok(Answer::Error(text)) if text == "denied" => {
-            Err(DriverError::auth_failed(format!("`{address}` refused the password")))
-        }
-        Ok(Answer::Error(text)) => Err(DriverError::hardware(format!("`{address}` refused: {text}"))),
-        Err(error) => {
-            Err(DriverError::protocol(format!("unexpected answer from `{address}`")).caused_by(&error))
-        }
+/// What can go wrong with any of them: no answer (`Unreachable`), a wrong password (`AuthFailed`), a refusal (`Busy`,
+/// `Conflict`, `Hardware`), nonsense (`Protocol`). All of it is said by the SDK, with the address and the path.
+pub(crate) struct Device<'a>(Session<'a>);
+
+impl<'a> Device<'a> {
+    /// The BMC of a node.
+    pub(crate) fn of(task: &'a DriverTask<AcmeInfo>, settings: &Settings) -> Self {
+        let info = task.info();
+        let session = task
+            .http(&info.acme_address)
+            .auth_basic(&info.acme_username, &info.acme_password)
+            .verify_ca(&info.acme_verify_ca)
+            .timeout(settings.answer_timeout);
+        Self(session)
     }
-}
 
-fn exchange(address: &str, request: &Request<'_>, patience: Duration) -> io::Result<Vec<u8>> {
-    let deadline = Instant::now() + patience;
-    let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let mut stream = TcpStream::connect_timeout(&address, left(deadline)?)?;
-    stream.set_write_timeout(Some(left(deadline)?))?;
-    let mut line = serde_json::to_vec(request)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
-    read_line(&mut stream, deadline)
-}
-
-fn read_line(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    let mut part = [0; 1024];
-    while !line.ends_with(b"\n") {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        let size = stream.read(&mut part)?;
-        line.extend(part.iter().take(size));
-        if size == 0 || ANSWER_SIZE_MAX < line.len() {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
-        }
+    /// Whether the machine is on.
+    pub(crate) async fn power(&self) -> Result<PowerState> {
+        let power: Power = self.0.get("/v1/power").await?.json()?;
+        Ok(match power.state.as_str() {
+            "on" => PowerState::On,
+            "off" => PowerState::Off,
+            _ => PowerState::Unknown,
+        })
     }
-    Ok(line)
-}
 
-/// The time until `deadline`.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    match deadline.checked_duration_since(Instant::now()) {
-        Some(left) if !left.is_zero() => Ok(left),
-        _ => Err(io::ErrorKind::TimedOut.into()),
+    /// Gives a command: `on`, `off`, or `shutdown` through the operating system. Answers before the machine is there.
+    pub(crate) async fn set_power(&self, command: &str) -> Result<()> {
+        self.0.put("/v1/power", &json!({"state": command})).await.map(drop)
+    }
+
+    /// What the machine boots from.
+    pub(crate) async fn boot(&self) -> Result<Boot> {
+        self.0.get("/v1/boot").await?.json()
+    }
+
+    /// Changes what the machine boots from.
+    pub(crate) async fn set_boot(&self, boot: &Boot) -> Result<()> {
+        self.0.put("/v1/boot", boot).await.map(drop)
+    }
+
+    /// Readings by kind of sensor and sensor.
+    pub(crate) async fn sensors(&self) -> Result<Map<String, Value>> {
+        self.0.get("/v1/sensors").await?.json()
+    }
+
+    /// Restarts the BMC.
+    pub(crate) async fn reset(&self, force: bool) -> Result<()> {
+        self.0.post("/v1/reset", &json!({"force": force})).await.map(drop)
     }
 }
 
@@ -134,14 +83,15 @@ mod tests {
     use super::*;
     use crate::simulator::{Simulator, Trouble};
 
-    /// Asks for the power state of a device in trouble.
-    fn power(trouble: Trouble) -> (Simulator, Result<String>) {
-        let simulator = Simulator::start(trouble);
+    /// Asks a device in trouble for its power state.
+    fn power(trouble: Trouble) -> (Simulator, Result<PowerState>) {
+        let simulator = Simulator::start(trouble).unwrap();
         let mut settings = Simulator::settings();
         if trouble == Trouble::Silence {
             settings.answer_timeout = Duration::from_millis(50);
         }
-        let answer = ask(&simulator.task(), &settings, &Command::Power);
+        let task = simulator.task();
+        let answer = task.block_on(Device::of(&task, &settings).power());
         (simulator, answer)
     }
 
@@ -149,7 +99,7 @@ mod tests {
     fn a_device_without_trouble_answers() {
         let (_simulator, answer) = power(Trouble::None);
 
-        assert_eq!(answer, Ok("off".to_owned()));
+        assert_eq!(answer, Ok(PowerState::Off));
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! A complete plugin to start from: copy it, rename `template`, replace `device.rs` by your protocol.
+//! A driver plugin for Acme BMCs, which speak JSON over HTTP.
 //!
-//! It drives a made-up device that takes one JSON object per TCP connection and answers with another. Everything
-//! around that is what a real driver has too: `driver_info` with a secret, an option, power, management, a step with
-//! an argument, errors that name what was tried, and tests against a simulated device.
+//! The device is made up, everything around it is what a real driver has: `driver_info` with a secret, options, power,
+//! management, a step with an argument, errors that name what was tried, and tests against a simulated device. Replace
+//! `device.rs` by your protocol and `examples/simulator` by something that speaks it.
+//!
+//! The password never comes into this code: requests go through the conductor, which puts it in.
 #![forbid(unsafe_code)]
 
 mod device;
@@ -11,27 +13,28 @@ mod management;
 mod options;
 mod power;
 #[cfg(test)]
+#[path = "../examples/simulator/device.rs"]
 mod simulator;
 
 use farrier_sdk::prelude::*;
 
-use crate::management::TemplateManagement;
-use crate::options::{Settings, TemplateOptions};
-use crate::power::TemplatePower;
+use crate::management::AcmeManagement;
+use crate::options::{AcmeOptions, Settings};
+use crate::power::AcmePower;
 
 export_plugin! {
-    name: "template",
-    options: TemplateOptions,
+    name: "acme",
+    options: AcmeOptions,
     state: Settings::start,
     interfaces: [
-        TemplatePower = TemplatePower::new,
-        TemplateManagement = TemplateManagement::new,
+        AcmePower = AcmePower::new,
+        AcmeManagement = AcmeManagement::new,
     ],
     hardware: {
         // Best first. Interface types that are not listed are those every machine can do without.
-        "template" => {
-            power: ["template"],
-            management: ["template", "noop"],
+        "acme" => {
+            power: ["acme"],
+            management: ["acme", "noop"],
             boot: ["noop"],
             deploy: ["noop"],
         },
@@ -54,7 +57,7 @@ mod tests {
         let descriptor = descriptor();
 
         for kind in [InterfaceType::Power, InterfaceType::Management] {
-            let best = &descriptor.hardware_types["template"][&kind][0];
+            let best = &descriptor.hardware_types["acme"][&kind][0];
             assert!(descriptor.interface(kind, best).is_some(), "{kind} `{best}`");
         }
     }
@@ -62,11 +65,11 @@ mod tests {
     #[test]
     fn the_password_is_marked_as_a_secret() {
         let descriptor = descriptor();
-        let power = descriptor.interface(InterfaceType::Power, "template").unwrap();
+        let power = descriptor.interface(InterfaceType::Power, "acme").unwrap();
 
         let secrets: Vec<_> =
             power.properties.iter().filter(|property| property.secret).map(|p| p.name.as_str()).collect();
 
-        assert_eq!(secrets, ["template_password"]);
+        assert_eq!(secrets, ["acme_password"]);
     }
 }

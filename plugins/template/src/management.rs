@@ -1,22 +1,21 @@
 //! Boot device, sensors, and a step.
 
-use farrier_sdk::interface::management;
 use farrier_sdk::prelude::*;
 use serde::Deserialize;
 
-use crate::device::{Boot, Command, ask};
-use crate::driver_info::TemplateInfo;
+use crate::device::{Boot, Device};
+use crate::driver_info::AcmeInfo;
 use crate::options::Settings;
 
 /// What the device can boot from.
 const BOOT_DEVICES: [BootDevice; 3] = [BootDevice::Pxe, BootDevice::Disk, BootDevice::Cdrom];
 
 /// Management through the device's own protocol.
-pub(crate) struct TemplateManagement {
+pub(crate) struct AcmeManagement {
     settings: Arc<Settings>,
 }
 
-impl TemplateManagement {
+impl AcmeManagement {
     pub(crate) fn new(settings: &Arc<Settings>) -> Self {
         Self { settings: Arc::clone(settings) }
     }
@@ -30,17 +29,17 @@ struct ResetArgs {
     force: bool,
 }
 
-#[interface(management, name = "template", blocking)]
-impl management::blocking::ManagementInterface for TemplateManagement {
-    type Info = TemplateInfo;
+#[interface(management, name = "acme")]
+impl ManagementInterface for AcmeManagement {
+    type Info = AcmeInfo;
 
-    fn get_supported_boot_devices(&self, _task: &DriverTask<TemplateInfo>) -> Result<Vec<BootDevice>> {
+    async fn get_supported_boot_devices(&self, _task: &DriverTask<AcmeInfo>) -> Result<Vec<BootDevice>> {
         Ok(BOOT_DEVICES.to_vec())
     }
 
-    fn set_boot_device(
+    async fn set_boot_device(
         &self,
-        task: &DriverTask<TemplateInfo>,
+        task: &DriverTask<AcmeInfo>,
         device: BootDevice,
         persistent: bool,
     ) -> Result<()> {
@@ -49,53 +48,53 @@ impl management::blocking::ManagementInterface for TemplateManagement {
                 "`{device}` is not a boot device of this machine"
             )));
         }
-        ask(task, &self.settings, &Command::SetBoot(Boot { device, persistent }))
+        Device::of(task, &self.settings).set_boot(&Boot { device, persistent }).await
     }
 
-    fn get_boot_device(&self, task: &DriverTask<TemplateInfo>) -> Result<CurrentBootDevice> {
-        let boot: Boot = ask(task, &self.settings, &Command::Boot)?;
+    async fn get_boot_device(&self, task: &DriverTask<AcmeInfo>) -> Result<CurrentBootDevice> {
+        let boot = Device::of(task, &self.settings).boot().await?;
         Ok(CurrentBootDevice { boot_device: Some(boot.device), persistent: Some(boot.persistent) })
     }
 
-    fn get_sensors_data(&self, task: &DriverTask<TemplateInfo>) -> Result<Map<String, Value>> {
-        ask(task, &self.settings, &Command::Sensors)
+    async fn get_sensors_data(&self, task: &DriverTask<AcmeInfo>) -> Result<Map<String, Value>> {
+        Device::of(task, &self.settings).sensors().await
     }
 
     /// Restart the BMC
     #[step(clean, service)]
-    fn reset_bmc(&self, task: &DriverTask<TemplateInfo>, args: ResetArgs) -> Result<()> {
-        task.block_on(task.progress(10, "restarting the BMC"))?;
-        ask(task, &self.settings, &Command::Reset { force: args.force })
+    async fn reset_bmc(&self, task: &DriverTask<AcmeInfo>, args: ResetArgs) -> Result<()> {
+        task.progress(10, "restarting the BMC").await?;
+        Device::of(task, &self.settings).reset(args.force).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use farrier_sdk::interface::management::blocking::ManagementInterface as _;
-
     use super::*;
     use crate::simulator::{Simulator, Trouble};
 
-    fn management() -> TemplateManagement {
-        TemplateManagement { settings: Arc::new(Simulator::settings()) }
+    fn management() -> AcmeManagement {
+        AcmeManagement { settings: Arc::new(Simulator::settings()) }
     }
 
     #[test]
     fn the_boot_device_is_what_was_set() {
-        let simulator = Simulator::start(Trouble::None);
+        let simulator = Simulator::start(Trouble::None).unwrap();
         let task = simulator.task();
 
-        management().set_boot_device(&task, BootDevice::Cdrom, true).unwrap();
+        task.block_on(management().set_boot_device(&task, BootDevice::Cdrom, true)).unwrap();
 
-        let current = management().get_boot_device(&task).unwrap();
+        let current = task.block_on(management().get_boot_device(&task)).unwrap();
         assert_eq!((current.boot_device, current.persistent), (Some(BootDevice::Cdrom), Some(true)));
     }
 
     #[test]
     fn an_unsupported_boot_device_is_refused_without_traffic() {
-        let simulator = Simulator::start(Trouble::None);
+        let simulator = Simulator::start(Trouble::None).unwrap();
+        let task = simulator.task();
 
-        let error = management().set_boot_device(&simulator.task(), BootDevice::Floppy, false).unwrap_err();
+        let error =
+            task.block_on(management().set_boot_device(&task, BootDevice::Floppy, false)).unwrap_err();
 
         assert_eq!(error.kind(), ErrorKind::InvalidParameter);
         assert_eq!(simulator.requests(), 0);
@@ -103,22 +102,23 @@ mod tests {
 
     #[test]
     fn sensors_are_those_of_the_device() {
-        let simulator = Simulator::start(Trouble::None);
+        let simulator = Simulator::start(Trouble::None).unwrap();
+        let task = simulator.task();
 
-        let sensors = management().get_sensors_data(&simulator.task()).unwrap();
+        let sensors = task.block_on(management().get_sensors_data(&task)).unwrap();
 
         assert!(sensors["Temperature"]["inlet"].is_object(), "{sensors:?}");
     }
 
     #[test]
     fn a_busy_bmc_is_reset_by_force_only() {
-        let simulator = Simulator::start(Trouble::None);
+        let simulator = Simulator::start(Trouble::None).unwrap();
         let task = simulator.task();
 
-        let gentle = management().reset_bmc(&task, ResetArgs { force: false });
-        let forced = management().reset_bmc(&task, ResetArgs { force: true });
+        let gentle = task.block_on(management().reset_bmc(&task, ResetArgs { force: false }));
+        let forced = task.block_on(management().reset_bmc(&task, ResetArgs { force: true }));
 
-        assert_eq!(gentle.unwrap_err().kind(), ErrorKind::Hardware);
+        assert_eq!(gentle.unwrap_err().kind(), ErrorKind::Busy);
         assert_eq!(forced, Ok(()));
     }
 }

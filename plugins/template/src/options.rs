@@ -1,25 +1,30 @@
-//! What an operator can set for all nodes, in the table `template` of the configuration.
+//! What an operator can set for all nodes, in the table `acme` of the configuration.
 
 use farrier_sdk::prelude::*;
 
 /// Options of the plugin. Each has a default, and its comment is its documentation.
 #[derive(Debug, Options)]
-pub(crate) struct TemplateOptions {
-    /// Seconds to wait for the answer of a device
+pub(crate) struct AcmeOptions {
+    /// Seconds to wait for the answer of a BMC
     #[option(default = 10)]
     answer_timeout_s: u32,
     /// Seconds a machine may take to change its power state, when the request does not say
     #[option(default = 60)]
     power_timeout_s: u32,
+    /// Milliseconds between two looks at a machine that changes its power state
+    #[option(default = 1000)]
+    poll_interval_ms: u32,
 }
 
 /// What the implementations share. A driver keeps nothing of a node here but caches.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// How long to wait for the answer of a device.
+    /// How long to wait for the answer of a BMC.
     pub(crate) answer_timeout: Duration,
     /// How long a machine may take to change its power state.
     pub(crate) power_timeout: Duration,
+    /// How often a machine is asked whether it is there yet.
+    pub(crate) poll_interval: Duration,
 }
 
 impl Settings {
@@ -28,13 +33,18 @@ impl Settings {
     /// # Errors
     ///
     /// [`InvalidParameter`](ErrorKind::InvalidParameter): the plugin is then refused with this message.
-    pub(crate) fn start(options: TemplateOptions) -> Result<Self> {
-        if options.answer_timeout_s == 0 {
-            return Err(DriverError::invalid_parameter("`answer_timeout_s` has to be at least 1"));
+    pub(crate) fn start(options: AcmeOptions) -> Result<Self> {
+        for (name, value) in
+            [("answer_timeout_s", options.answer_timeout_s), ("poll_interval_ms", options.poll_interval_ms)]
+        {
+            if value == 0 {
+                return Err(DriverError::invalid_parameter(format!("`{name}` has to be at least 1")));
+            }
         }
         Ok(Self {
             answer_timeout: Duration::from_secs(options.answer_timeout_s.into()),
             power_timeout: Duration::from_secs(options.power_timeout_s.into()),
+            poll_interval: Duration::from_millis(options.poll_interval_ms.into()),
         })
     }
 }
@@ -46,7 +56,7 @@ mod tests {
     use super::*;
 
     fn start(options: &Value) -> Result<Settings> {
-        Settings::start(TemplateOptions::from_map(options.as_object().unwrap())?)
+        Settings::start(AcmeOptions::from_map(options.as_object().unwrap())?)
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod facts;
 mod fake;
 mod list;
 mod node;
+mod plugin;
 mod power;
 mod provision;
 mod run;

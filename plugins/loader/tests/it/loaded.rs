@@ -72,7 +72,7 @@ fn plugins_of_different_makers_load_together() {
     let report = bench.load();
 
     let names: Vec<&str> = report.plugins.iter().map(|plugin| plugin.name()).collect();
-    assert_eq!(names, ["fake", "rogue", "template"], "{:?}", report.refused);
+    assert_eq!(names, ["fake", "rogue", "acme"], "{:?}", report.refused);
     assert!(report.rows().iter().all(|row| row.state == State::Loaded));
     power_on(&report.plugins[1], "rogue");
     assert_eq!(power_state(&report.plugins[1], "rogue"), "power on");

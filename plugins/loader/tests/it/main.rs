@@ -12,6 +12,7 @@ mod building;
 mod calling;
 mod descriptor;
 mod enabled;
+mod examine;
 mod file;
 mod libraries;
 mod loaded;

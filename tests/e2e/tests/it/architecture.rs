@@ -31,7 +31,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("conductor",  &["host", "model", "sdk", "store"]),
     // its two faces
     ("api",        &[]),
-    ("cli",        &["api"]),
+    ("cli",        &["api", "host", "loader", "sdk"]),
     ("server",     &["api", "conductor", "host", "loader", "model", "sdk", "store"]),
     // what judges all of it
     ("sim",        &[]),
