@@ -25,9 +25,9 @@ const IN_POST: &str = "UnableToModifyDuringSystemPOST";
 /// Refused because the settings resource takes it.
 const IN_SETTINGS: &str = "OperationSupportedInFutureStateURI";
 
-const TARGET: &str = "BootSourceOverrideTarget";
-const ENABLED: &str = "BootSourceOverrideEnabled";
-const MODE: &str = "BootSourceOverrideMode";
+pub(crate) const TARGET: &str = "BootSourceOverrideTarget";
+pub(crate) const ENABLED: &str = "BootSourceOverrideEnabled";
+pub(crate) const MODE: &str = "BootSourceOverrideMode";
 const ONCE: &str = "Once";
 const CONTINUOUS: &str = "Continuous";
 
@@ -141,11 +141,13 @@ fn device_of(target: &str) -> BootDevice {
     named.map_or_else(|| BootDevice::Other(target.to_owned()), |(device, _)| device.clone())
 }
 
-/// Where a boot device is set, and what is set there now.
+/// Where boot settings are changed, and what they are there now.
 #[derive(Debug, Clone)]
-struct Place {
-    path: String,
-    boot: Boot,
+pub(crate) struct Place {
+    /// The System, or its settings resource.
+    pub(crate) path: String,
+    /// Its boot settings.
+    pub(crate) boot: Boot,
 }
 
 impl Operation {
@@ -165,7 +167,7 @@ impl Operation {
     ) -> Result<Kept> {
         let root = self.root().await.ok();
         let habits = Habits::of(root.as_deref(), &found.system);
-        let mut place = self.boot_place(found).await?;
+        let mut place = self.boot_place(found, |boot| boot.target.is_some()).await?;
         let target = self.target(device, &place, found, &habits)?;
         let continuous = persistent && target != "UefiTarget" && takes_continuous(&place, found);
         let mut kept = if persistent && !continuous { Kept::OnceOnly } else { Kept::AsAsked };
@@ -190,14 +192,14 @@ impl Operation {
     }
 
     /// The settings resource if it holds boot settings, else the System.
-    async fn boot_place(&self, found: &Found) -> Result<Place> {
+    pub(crate) async fn boot_place(&self, found: &Found, holds: fn(&Boot) -> bool) -> Result<Place> {
         let own = Place { path: found.path.clone(), boot: found.system.boot.clone().unwrap_or_default() };
         let settings = found.system.settings_object().and_then(|link| self.link(link));
         let Some(path) = settings.filter(|path| canonical(path) != canonical(&found.path)) else {
             return Ok(own);
         };
         let settings = self.read_optional::<System>(&path).await?;
-        let boot = settings.and_then(|settings| settings.boot).filter(|boot| boot.target.is_some());
+        let boot = settings.and_then(|settings| settings.boot).filter(holds);
         Ok(boot.map_or(own, |boot| Place { path, boot }))
     }
 
@@ -215,10 +217,22 @@ impl Operation {
         wish: &Wish<'_>,
         patience: PostPatience,
     ) -> Result<()> {
+        let body = wish.body(&place.boot);
+        self.change_boot(found, place, &body, patience).await
+    }
+
+    /// Changes boot settings where the BMC takes them, and when: some refuse while the machine starts.
+    pub(crate) async fn change_boot(
+        &self,
+        found: &Found,
+        place: &mut Place,
+        body: &Value,
+        patience: PostPatience,
+    ) -> Result<()> {
         let mut moved = false;
         let mut refusals = 0;
         loop {
-            let error = match self.patch(&place.path, &wish.body(&place.boot)).await {
+            let error = match self.patch(&place.path, body).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -312,7 +326,7 @@ fn takes_continuous(place: &Place, found: &Found) -> bool {
 }
 
 /// Whether a BMC refused the content of a request, not the one who asked.
-fn is_refusal(error: &RedfishError) -> bool {
+pub(crate) fn is_refusal(error: &RedfishError) -> bool {
     let refused = matches!(error.failure, Failure::Status { status, .. }
         if status.is_client_error() && status != StatusCode::NOT_FOUND && status != StatusCode::UNAUTHORIZED);
     refused && !error.messages().is_some_and(|messages| messages.has(IN_POST))

@@ -23,7 +23,7 @@ pub mod address;
 pub mod error;
 mod etag;
 mod gate;
-mod job;
+pub(crate) mod job;
 pub mod message;
 pub mod operation;
 pub mod pool;

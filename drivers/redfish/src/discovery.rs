@@ -160,7 +160,7 @@ impl Operation {
             }
             match self.read(&path).await {
                 Ok(resource) => read.push((path, resource)),
-                Err(error) if error.status().is_some() || error.is_nonsense() => {
+                Err(error) if error.is_answer() => {
                     warn!(member = path, %error, "a member of a collection is left out");
                 }
                 Err(error) => return Err(error),

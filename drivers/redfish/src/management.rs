@@ -1,21 +1,24 @@
-//! Boot device, boot mode, identity and health of a machine.
+//! Boot device, boot mode, sensors, identity and health of a machine.
 
 use farrier_sdk::prelude::*;
-use reqwest::Method;
+use jiff::tz::Offset;
+use jiff::{Timestamp, Zoned};
+use serde::Deserialize;
 
 use crate::boot_device::{self, PostPatience};
-use crate::client::error::{Failure, RedfishError};
+use crate::boot_mode::ResetKeys;
 use crate::client::operation::Operation;
+use crate::clock;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
-use crate::power::interrupt;
-use crate::resource::secure_boot::SecureBoot;
-use crate::resource::system::System;
+use crate::indicator::Component;
+use crate::power::{Restart, interrupt};
+use crate::resource::raw::Raw;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
 use crate::virtual_media::{ImageUrl, MediaKind, tuning};
 
-/// What a BMC says that wants a license for it.
-const NO_LICENSE: &str = "OemLicenseNotPassed";
+/// How far the clock of a BMC may differ from ours, in seconds.
+const CLOCK_DIFFERENCE_MAX: i64 = 1;
 
 /// Management over Redfish.
 ///
@@ -69,39 +72,35 @@ impl ManagementInterface for RedfishManagement {
         Ok(boot_device::current(&found.system))
     }
 
-    async fn get_sensors_data(&self, _task: &DriverTask<RedfishInfo>) -> Result<Map<String, Value>> {
-        Err(DriverError::unsupported("sensors are not read by this version of the redfish driver"))
+    async fn get_sensors_data(&self, task: &DriverTask<RedfishInfo>) -> Result<Map<String, Value>> {
+        let (operation, found) = self.read(task, "get sensors").await?;
+        Ok(operation.sensors(&found).await?)
     }
 
     async fn get_supported_boot_modes(&self, _task: &DriverTask<RedfishInfo>) -> Result<Vec<BootMode>> {
         Ok(vec![BootMode::Uefi, BootMode::Bios])
     }
 
+    async fn set_boot_mode(&self, task: &DriverTask<RedfishInfo>, mode: BootMode) -> Result<()> {
+        let (operation, found) = self.write(task, "set boot mode").await?;
+        let restart = Restart::of(task, self.shared.options());
+        Ok(operation.set_boot_mode(&found, mode, &restart).await?)
+    }
+
     async fn get_boot_mode(&self, task: &DriverTask<RedfishInfo>) -> Result<Option<BootMode>> {
         let (operation, found) = self.read(task, "get boot mode").await?;
-        if let Some(mode) = mode_of(&found.system) {
-            return Ok(Some(mode));
-        }
-        let Some(path) = found.system.settings_object().and_then(|link| operation.link(link)) else {
-            return Ok(None);
-        };
-        let settings = operation.read_optional::<System>(&path).await?;
-        Ok(settings.as_ref().and_then(mode_of))
+        Ok(operation.boot_mode(&found).await?)
     }
 
     async fn get_secure_boot_state(&self, task: &DriverTask<RedfishInfo>) -> Result<Option<bool>> {
         let (operation, found) = self.read(task, "get secure boot state").await?;
-        let missing = || {
-            let text = format!("`{}` has no secure boot", found.path);
-            operation.error(Method::GET, &found.path, Failure::Unsupported(text))
-        };
-        let path =
-            found.system.secure_boot.as_deref().and_then(|link| operation.link(link)).ok_or_else(missing)?;
-        match operation.read_optional::<SecureBoot>(&path).await {
-            Ok(secure_boot) => Ok(secure_boot.ok_or_else(missing)?.secure_boot_enable),
-            Err(error) if wants_license(&error) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(operation.secure_boot(&found).await?)
+    }
+
+    async fn set_secure_boot_state(&self, task: &DriverTask<RedfishInfo>, state: bool) -> Result<()> {
+        let (operation, found) = self.write(task, "set secure boot state").await?;
+        let restart = Restart::of(task, self.shared.options());
+        Ok(operation.set_secure_boot(&found, state, &restart).await?)
     }
 
     async fn get_node_health(&self, task: &DriverTask<RedfishInfo>) -> Result<Option<String>> {
@@ -123,6 +122,95 @@ impl ManagementInterface for RedfishManagement {
             None => operation.system(task.info().system_id()).await?.system.manufacturer,
         };
         Ok(vendor.map(|vendor| vendor.trim().to_lowercase()).filter(|vendor| !vendor.is_empty()))
+    }
+
+    async fn get_mac_addresses(&self, task: &DriverTask<RedfishInfo>) -> Result<Vec<String>> {
+        let (operation, found) = self.read(task, "get mac addresses").await?;
+        let system: Raw = operation.read(&found.path).await?;
+        let expand = operation.expands(&found).await;
+        let mut found: Vec<String> = Vec::new();
+        for (_, card) in operation.collection(&system, "EthernetInterfaces", expand).await? {
+            let mac = card.text("MACAddress").or_else(|| card.text("PermanentMACAddress")).and_then(mac);
+            if let Some(mac) = mac.filter(|mac| card.is_enabled() && !found.contains(mac)) {
+                found.push(mac);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn get_supported_indicators(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        component: Option<String>,
+    ) -> Result<Vec<Indicator>> {
+        let component = component.as_deref().map(Component::from_name);
+        let component = component.transpose().map_err(DriverError::missing_parameter)?;
+        let (operation, found) = self.read(task, "get indicators").await?;
+        Ok(operation.indicators(&found, component).await?)
+    }
+
+    async fn set_indicator_state(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        component: String,
+        indicator: String,
+        state: String,
+    ) -> Result<()> {
+        let kind = Component::from_name(&component).map_err(DriverError::missing_parameter)?;
+        let (operation, found) = self.write(task, "set indicator").await?;
+        match operation.set_indicator(&found, kind, &indicator, &state).await? {
+            true => Ok(()),
+            false => Err(no_light(&component, &indicator)),
+        }
+    }
+
+    async fn get_indicator_state(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        component: String,
+        indicator: String,
+    ) -> Result<String> {
+        let kind = Component::from_name(&component).map_err(DriverError::missing_parameter)?;
+        let (operation, found) = self.read(task, "get indicator").await?;
+        let state = operation.indicator_state(&found, kind, &indicator).await?;
+        state.map(str::to_owned).ok_or_else(|| no_light(&component, &indicator))
+    }
+
+    /// Put back the keys for secure boot that the maker has chosen
+    #[step(clean)]
+    pub async fn reset_secure_boot_keys_to_default(&self, task: &DriverTask<RedfishInfo>) -> Result<()> {
+        self.reset_keys(task, ResetKeys::ToDefault).await
+    }
+
+    /// Remove all keys for secure boot
+    #[step(clean)]
+    pub async fn clear_secure_boot_keys(&self, task: &DriverTask<RedfishInfo>) -> Result<()> {
+        self.reset_keys(task, ResetKeys::Delete).await
+    }
+
+    /// Set the clock of the BMC
+    #[step(clean)]
+    pub async fn set_bmc_clock(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        arguments: ClockArguments,
+    ) -> Result<()> {
+        let (wanted, offset) = arguments.read()?;
+        let (operation, found) = self.write(task, "set bmc clock").await?;
+        Ok(operation.set_clock(&found, wanted, offset).await?)
+    }
+
+    /// Set the clock of the BMC by ours if it differs, where the option `enable_verify_bmc_clock` says so
+    #[step(verify, priority = 1)]
+    pub async fn verify_bmc_clock(&self, task: &DriverTask<RedfishInfo>) -> Result<()> {
+        if !self.shared.options().enable_verify_bmc_clock {
+            return Ok(());
+        }
+        let (operation, found) = self.write(task, "verify bmc clock").await?;
+        if operation.clock_ahead(&found).await?.abs() <= CLOCK_DIFFERENCE_MAX {
+            return Ok(());
+        }
+        Ok(operation.set_clock(&found, Timestamp::now(), None).await?)
     }
 
     async fn get_virtual_media(&self, task: &DriverTask<RedfishInfo>) -> Result<Vec<VirtualMedia>> {
@@ -157,14 +245,53 @@ impl ManagementInterface for RedfishManagement {
     }
 }
 
-fn mode_of(system: &System) -> Option<BootMode> {
-    match system.boot.as_ref()?.mode.as_deref()? {
-        "UEFI" => Some(BootMode::Uefi),
-        "Legacy" => Some(BootMode::Bios),
-        _ => None,
+impl RedfishManagement {
+    async fn write(&self, task: &DriverTask<RedfishInfo>, name: &'static str) -> Result<(Operation, Found)> {
+        let operation = self.shared.operation(task, name, WRITE_LIMIT).await?;
+        let found = operation.system(task.info().system_id()).await?;
+        Ok((operation, found))
+    }
+
+    async fn reset_keys(&self, task: &DriverTask<RedfishInfo>, what: ResetKeys) -> Result<()> {
+        let (operation, found) = self.write(task, "reset secure boot keys").await?;
+        Ok(operation.reset_secure_boot_keys(&found, what).await?)
     }
 }
 
-fn wants_license(error: &RedfishError) -> bool {
-    error.messages().is_some_and(|messages| messages.has(NO_LICENSE))
+/// Arguments of `set_bmc_clock`.
+#[derive(Debug, Deserialize, StepArgs)]
+pub struct ClockArguments {
+    /// Time to set, with its offset from UTC, such as 2025-05-31T12:00:00+00:00
+    pub target_datetime: String,
+    /// Offset from UTC that the BMC is to show, such as +02:00
+    #[serde(default)]
+    pub datetime_local_offset: Option<String>,
+}
+
+impl ClockArguments {
+    fn read(&self) -> Result<(Timestamp, Option<Offset>)> {
+        let wanted = clock::read(&self.target_datetime).ok_or_else(|| {
+            DriverError::invalid_parameter("`target_datetime`: expected a time with its offset from UTC")
+        })?;
+        let Some(text) = &self.datetime_local_offset else { return Ok((wanted, None)) };
+        let offset = Zoned::strptime("%Y-%m-%dT%H:%M:%S%:z", format!("1970-01-02T00:00:00{}", text.trim()))
+            .map_err(|_| {
+            DriverError::invalid_parameter("`datetime_local_offset`: expected an offset, such as +02:00")
+        })?;
+        Ok((wanted, Some(offset.offset())))
+    }
+}
+
+/// A light that is not there.
+fn no_light(component: &str, indicator: &str) -> DriverError {
+    DriverError::missing_parameter(format!("component `{component}` has no indicator `{indicator}`"))
+}
+
+/// A MAC address in lower case; `None` when it is none.
+pub(crate) fn mac(text: &str) -> Option<String> {
+    let text = text.trim().to_ascii_lowercase().replace('-', ":");
+    let parts: Vec<&str> = text.split(':').collect();
+    let good = parts.len() == 6
+        && parts.iter().all(|part| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    (good && text != "00:00:00:00:00:00").then_some(text)
 }

@@ -65,6 +65,42 @@ pub struct RedfishOptions {
     /// Pause between such tries
     #[option(default = 10.0, parse = seconds)]
     pub power_on_conflict_retry_interval: f64,
+    /// Time for a boot mode or secure boot to take effect when the machine has started anew
+    #[option(default = 900.0, parse = seconds)]
+    pub boot_mode_config_timeout: f64,
+    /// Pause between two looks at it
+    #[option(default = 15.0, parse = seconds)]
+    pub boot_mode_config_interval: f64,
+    /// Time for BIOS settings to take effect when the machine has started anew
+    #[option(default = 1800.0, parse = seconds)]
+    pub bios_config_timeout: f64,
+    /// Pause between two looks at them
+    #[option(default = 15.0, parse = seconds)]
+    pub bios_config_interval: f64,
+    /// Pause between two looks at a firmware update
+    #[option(default = 60.0, parse = seconds)]
+    pub firmware_update_status_interval: f64,
+    /// Time for one firmware update
+    #[option(default = 7200.0, parse = seconds)]
+    pub firmware_update_overall_timeout: f64,
+    /// Time a BMC that updates itself may be unreachable
+    #[option(default = 300.0, parse = seconds)]
+    pub firmware_update_bmc_timeout: f64,
+    /// Time for a BMC to answer steadily after an update
+    #[option(default = 480.0, parse = seconds)]
+    pub firmware_update_resource_validation_timeout: f64,
+    /// How often in a row it has to answer well
+    #[option(default = 3, parse = positive)]
+    pub firmware_update_required_successes: u32,
+    /// Pause between two such looks
+    #[option(default = 30.0, parse = seconds)]
+    pub firmware_update_validation_interval: f64,
+    /// Time a network card's update may be starting before the machine is started anew for it
+    #[option(default = 30.0, parse = seconds)]
+    pub firmware_update_nic_starting_wait: f64,
+    /// Whether verification compares the clock of the BMC with ours
+    #[option(default = false)]
+    pub enable_verify_bmc_clock: bool,
     /// Time for a change of the power state, unless a request names another
     #[option(default = 60.0, parse = seconds)]
     pub power_state_change_timeout: f64,

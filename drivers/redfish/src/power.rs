@@ -98,6 +98,35 @@ impl PowerInterface for RedfishPower {
     }
 }
 
+/// How a machine is started anew for the sake of a setting.
+#[derive(Debug, Clone)]
+pub(crate) struct Restart<'a> {
+    /// The options of the driver.
+    pub(crate) options: &'a RedfishOptions,
+    /// Whether the machine must never be off.
+    pub(crate) keep_on: bool,
+    /// To be set again before the start.
+    pub(crate) boot_device: Option<&'a str>,
+}
+
+impl<'a> Restart<'a> {
+    /// As the node wants it.
+    pub(crate) fn of(task: &'a DriverTask<RedfishInfo>, options: &'a RedfishOptions) -> Self {
+        let boot_device = task.node().driver_internal_info.get(BOOT_DEVICE_KEY).and_then(Value::as_str);
+        Self { options, keep_on: task.node().disable_power_off, boot_device }
+    }
+
+    /// Starts the machine anew, also one that is off.
+    pub(crate) async fn run(&self, operation: Operation, found: Found) -> Result<(), RedfishError> {
+        Switch::new(operation, self.options, found, self.boot_device, None).reboot(self.keep_on).await
+    }
+
+    /// Switches the machine off.
+    pub(crate) async fn off(&self, operation: Operation, found: Found) -> Result<(), RedfishError> {
+        Switch::new(operation, self.options, found, None, None).off().await
+    }
+}
+
 /// Interrupts the operating system of a machine.
 pub(crate) async fn interrupt(
     operation: Operation,

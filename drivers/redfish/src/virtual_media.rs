@@ -97,7 +97,7 @@ impl MediaKind {
         let texts = [media.id.as_deref(), media.name.as_deref()];
         let texts = texts.into_iter().flatten().map(str::to_lowercase).collect::<Vec<_>>();
         let named = |hint: &&str| texts.iter().any(|text| text.contains(*hint));
-        self.hints().iter().any(|hint| named(hint)).then_some(0)
+        self.hints().iter().any(named).then_some(0)
     }
 }
 

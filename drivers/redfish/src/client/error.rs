@@ -214,6 +214,16 @@ impl RedfishError {
         matches!(self.status(), Some(StatusCode::NOT_FOUND | StatusCode::GONE))
     }
 
+    /// Whether the BMC answered, with something that only concerns what it was asked for.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        self.is_nonsense()
+            || matches!(
+                self.failure,
+                Failure::Status { .. } | Failure::NotReady { .. } | Failure::Denied { .. }
+            )
+    }
+
     /// Whether there was a good status with content that is none.
     #[must_use]
     pub fn is_nonsense(&self) -> bool {

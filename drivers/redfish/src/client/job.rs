@@ -17,7 +17,48 @@ use crate::resource::task::{Task, TaskPhase};
 /// Longest pause between two looks at a task, in first pauses.
 const PAUSE_GROWTH_MAX: u32 = 10;
 
+/// What one look at work under way shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It goes on; its state, if it says so.
+    Running(Option<String>),
+    /// It ended well.
+    Done,
+    /// It ended badly; what the BMC says.
+    Failed(String),
+    /// It is gone, and how it ended is unknown.
+    Gone,
+}
+
 impl Operation {
+    /// Looks once at work that goes on after its answer.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub(crate) async fn look_at_job(&self, monitor: &str) -> Result<Look> {
+        let look = self.fetch(monitor).await?;
+        let task: Task = resource::read(&look.body).unwrap_or_default();
+        Ok(match (look.status.as_u16(), task.phase()) {
+            (200..=299, Some(TaskPhase::Failed)) => {
+                let state = task.task_state.unwrap_or_default();
+                Look::Failed(format!("it ended as `{state}`: {}", Messages::of_list(&task.messages)))
+            }
+            (202, _) | (200, Some(TaskPhase::Running)) => Look::Running(task.task_state),
+            (200..=299, _) => Look::Done,
+            (404 | 410, _) => Look::Gone,
+            _ => {
+                let asked = self.asked(Method::GET, monitor);
+                return Err(self.lease().status_error(asked, &look));
+            }
+        })
+    }
+
+    /// Where to watch the work behind an answer; `None` when it is over, or nothing is named.
+    pub(crate) fn monitor_of(&self, answer: &Answer) -> Option<String> {
+        (answer.status == StatusCode::ACCEPTED).then(|| self.monitor(answer)).flatten()
+    }
+
     /// Waits for the work behind a 202; any other answer is finished already.
     ///
     /// A BMC that names no place to look has accepted the request; its outcome is read from the resource, as

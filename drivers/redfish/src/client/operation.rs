@@ -22,6 +22,9 @@ use super::transport::{Answer, Outgoing};
 use crate::resource::root::Root;
 use crate::resource::{self, text};
 
+/// Longest registry read, in bytes; some BMCs describe thousands of settings in several languages.
+const REGISTRY_SIZE_MAX: usize = 32 * 1024 * 1024;
+
 /// One call of the conductor on one BMC: a limit in time, and what was read so far.
 ///
 /// Dropping it stops it wherever it waits.
@@ -102,6 +105,25 @@ impl Operation {
         read.map_err(|reason| self.unexpected(Method::GET, path, reason))
     }
 
+    /// Reads a registry, which may be larger than anything else; `None` when it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_optional`](Self::read_optional).
+    pub async fn read_registry<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let outgoing =
+            Outgoing { body_size_max: REGISTRY_SIZE_MAX, ..Outgoing::new(Method::GET, path.to_owned()) };
+        let answer = self.send(&outgoing).await?;
+        if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
+            return Ok(None);
+        }
+        if !answer.status.is_success() {
+            return Err(self.refused(Method::GET, path, &answer));
+        }
+        let read = resource::read(&answer.body);
+        read.map(Some).map_err(|reason| self.unexpected(Method::GET, path, reason))
+    }
+
     /// Reads a resource that may be missing.
     ///
     /// # Errors
@@ -171,6 +193,21 @@ impl Operation {
     pub async fn patch(&self, path: &str, body: &Value) -> Result<()> {
         let answer = self.tagged(Method::PATCH, path, Some(body)).await?;
         self.settle(Method::PATCH, path, &answer).await
+    }
+
+    /// Changes properties of a resource that keeps settings for later, whose tag may stand at its owner.
+    ///
+    /// # Errors
+    ///
+    /// As [`patch`](Self::patch).
+    pub async fn patch_settings(&self, path: &str, body: &Value, owners_tag: Option<&str>) -> Result<()> {
+        if self.noted_tag(path).is_none() {
+            self.fetch_tag(path).await?;
+        }
+        if self.noted_tag(path).flatten().is_none() {
+            self.note_tag(path, owners_tag.map(str::to_owned));
+        }
+        self.patch(path, body).await
     }
 
     /// Deletes a resource; waits until it is done.

@@ -28,6 +28,15 @@ pub struct Root {
     /// Service of sessions.
     #[serde(deserialize_with = "link")]
     pub session_service: Option<String>,
+    /// Service of firmware updates.
+    #[serde(deserialize_with = "link")]
+    pub update_service: Option<String>,
+    /// Service of events.
+    #[serde(deserialize_with = "link")]
+    pub event_service: Option<String>,
+    /// Collection of registries.
+    #[serde(deserialize_with = "link")]
+    pub registries: Option<String>,
     /// What the service does beyond what every service does.
     #[serde(rename = "ProtocolFeaturesSupported", deserialize_with = "object")]
     pub features: Option<Features>,

@@ -33,6 +33,12 @@ pub struct System {
     /// Collection of virtual media devices.
     #[serde(deserialize_with = "link")]
     pub virtual_media: Option<String>,
+    /// BIOS settings.
+    #[serde(deserialize_with = "link")]
+    pub bios: Option<String>,
+    /// Version of the BIOS.
+    #[serde(deserialize_with = "text")]
+    pub bios_version: Option<String>,
     /// When it was last reset.
     #[serde(deserialize_with = "text")]
     pub last_reset_time: Option<String>,

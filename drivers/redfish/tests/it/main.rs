@@ -8,15 +8,20 @@
 
 mod authentication;
 mod bench;
+mod bios;
 mod bmc;
 mod boot_device;
 mod connection;
 mod discovery;
 mod etag;
+mod firmware;
+mod inspect;
 mod job;
 mod labs;
+mod management;
 mod power;
 mod retry;
 mod sushy;
 mod tls;
+mod vendor;
 mod virtual_media;

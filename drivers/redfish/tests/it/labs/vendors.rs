@@ -178,3 +178,111 @@ async fn every_machine_with_virtual_media_takes_a_disc_and_gives_it_back() {
         assert_eq!(mockup.logins(), 1, "{bundle}");
     }
 }
+
+/// Whether a machine told something, or said that it has nothing of the kind.
+fn told<T>(answer: Result<T>, bundle: &str) -> Option<T> {
+    match answer {
+        Ok(told) => Some(told),
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{bundle}: {error}");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_machine_tells_what_it_is_made_of_as_far_as_it_knows() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let bundle = machine.bundle;
+
+        match bench.inspect.survey(&task).await {
+            Ok(found) => assert!(found.properties["memory_mb"].as_u64().unwrap() >= 1024, "{bundle}"),
+            Err(error) => assert!(error.message().contains("does not tell"), "{bundle}: {error}"),
+        }
+        bench.management.get_sensors_data(&task).await.unwrap();
+        bench.management.get_mac_addresses(&task).await.unwrap();
+        for light in bench.management.get_supported_indicators(&task, None).await.unwrap() {
+            let (component, name) = (light.component, light.name);
+            let state = bench.management.get_indicator_state(&task, component, name).await.unwrap();
+            assert!(light.states.contains(&state) || state == "unknown", "{bundle}: {state}");
+        }
+        let settings = told(bench.bios.cache_bios_settings(&task).await, bundle);
+        assert!(
+            settings.is_none_or(|settings| settings.iter().all(|setting| !setting.name.is_empty())),
+            "{bundle}"
+        );
+        told(bench.firmware.cache_firmware_components(&task).await, bundle);
+        assert_eq!(mockup.logins(), 1, "{bundle}");
+    }
+}
+
+#[tokio::test]
+async fn every_machine_with_settings_to_come_takes_one_over_at_a_start() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let bundle = machine.bundle;
+        let Some(settings) = told(bench.bios.cache_bios_settings(&task).await, bundle) else { continue };
+        // A truth value can be turned round on any machine, whatever it means there.
+        let Some(setting) = settings.into_iter().find(|setting| setting.value.is_boolean()) else { continue };
+        let turned = BiosSetting { value: json!(setting.value == json!(false)), ..setting };
+
+        let Some(mut outcome) =
+            told(bench.bios.apply_configuration(&task, vec![turned.clone()]).await, bundle)
+        else {
+            continue;
+        };
+        for _ in 0..5 {
+            if outcome != StepOutcome::Done {
+                outcome = bench.bios.apply_configuration(&task, vec![turned.clone()]).await.unwrap();
+            }
+        }
+
+        assert_eq!(outcome, StepOutcome::Done, "{bundle}");
+        let now = bench.bios.cache_bios_settings(&task).await.unwrap();
+        assert!(now.contains(&turned), "{bundle}: {turned:?}");
+        let resets = mockup
+            .log()
+            .iter()
+            .filter(|entry| entry.path.contains(".Reset") && entry.method == "POST")
+            .count();
+        assert!((1..=2).contains(&resets), "{bundle}: {resets}");
+    }
+}
+
+#[tokio::test]
+async fn every_machine_that_fetches_firmware_is_updated() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let update =
+            FirmwareUpdate { component: "bmc".to_owned(), url: "http://h/x.bin".to_owned(), wait: None };
+        let mut outcome = told(bench.firmware.update(&task, vec![update.clone()]).await, machine.bundle);
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while outcome.is_some_and(|outcome| outcome != StepOutcome::Done)
+            && std::time::Instant::now() < deadline
+        {
+            outcome = told(bench.firmware.update(&task, vec![update.clone()]).await, machine.bundle);
+        }
+        assert!(outcome.is_none_or(|outcome| outcome == StepOutcome::Done), "{}", machine.bundle);
+        let asked = mockup
+            .log()
+            .iter()
+            .filter(|entry| entry.method == "POST" && entry.path.contains("SimpleUpdate"))
+            .count();
+        assert_eq!(asked, usize::from(outcome.is_some()), "{}", machine.bundle);
+    }
+}
+
+#[tokio::test]
+async fn boot_modes_are_changed_where_machines_have_them() {
+    for machine in MACHINES {
+        let ((mockup, task), bench) = (start(machine), Bench::new());
+        let Some(mode) = machine.mode else { continue };
+        let other = if mode == BootMode::Uefi { BootMode::Bios } else { BootMode::Uefi };
+
+        bench.management.set_boot_mode(&task, other).await.unwrap();
+
+        assert_eq!(bench.management.get_boot_mode(&task).await.unwrap(), Some(other), "{}", machine.bundle);
+        assert_eq!(mockup.logins(), 1, "{}", machine.bundle);
+    }
+}

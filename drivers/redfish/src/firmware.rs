@@ -1,0 +1,285 @@
+//! Firmware updates: the BMC fetches an image and installs it, which takes from minutes to hours.
+//!
+//! Updates of one step are made one after the other. Where they stand is in the node, so that any conductor can
+//! go on with them; a BMC that updates itself is away meanwhile, which is no error.
+
+mod update;
+
+use farrier_sdk::prelude::*;
+use reqwest::Method;
+use serde_json::json;
+
+use self::update::{Outcome, Stage, Updates};
+use crate::client::error::{Failure, RedfishError};
+use crate::client::operation::Operation;
+use crate::discovery::Found;
+use crate::driver_info::RedfishInfo;
+use crate::options::{RedfishOptions, duration};
+use crate::power::Restart;
+use crate::progress;
+use crate::resource::manager::Manager;
+use crate::resource::raw::Raw;
+use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
+use crate::virtual_media::ImageUrl;
+
+/// Where a step stands, in `driver_internal_info`.
+const PROGRESS: &str = "redfish_firmware";
+
+/// Schemes from which BMCs fetch firmware.
+const PROTOCOLS: [&str; 2] = ["HTTP", "HTTPS"];
+
+/// Most network cards of one machine that are read.
+const CARDS_MAX: usize = 32;
+
+/// Longest wait after an update that can be asked for, in seconds: a day.
+const WAIT_MAX: u64 = 86_400;
+
+/// What a component is called that is a network card.
+const CARD: &str = "nic:";
+
+/// Firmware over Redfish.
+///
+/// Source: Ironic, redfish firmware.
+#[derive(Debug)]
+pub struct RedfishFirmware {
+    shared: Arc<Shared>,
+}
+
+impl RedfishFirmware {
+    /// An implementation with the clients of the plugin.
+    #[must_use]
+    pub fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared) }
+    }
+
+    fn pause(&self, stage: &Stage) -> StepOutcome {
+        let options = self.shared.options();
+        StepOutcome::wait(duration(match stage {
+            Stage::Checking { .. } => options.firmware_update_validation_interval,
+            Stage::Waiting { .. } | Stage::Idle | Stage::Running { .. } => {
+                options.firmware_update_status_interval
+            }
+        }))
+    }
+
+    /// Goes on with the updates as far as that needs no waiting.
+    async fn go_on(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        operation: &Operation,
+        updates: &mut Updates,
+    ) -> Result<StepOutcome> {
+        loop {
+            let restart = Restart::of(task, self.shared.options());
+            let outcome = updates.step(operation, task.info().system_id(), &restart).await?;
+            match outcome {
+                Outcome::Moved => progress::save(task, PROGRESS, updates).await?,
+                Outcome::Wait => {
+                    progress::save(task, PROGRESS, updates).await?;
+                    return Ok(self.pause(&updates.stage));
+                }
+                Outcome::AllDone => {
+                    progress::clear(task, PROGRESS).await?;
+                    return Ok(StepOutcome::Done);
+                }
+            }
+        }
+    }
+}
+
+#[interface(firmware, name = "redfish")]
+impl FirmwareInterface for RedfishFirmware {
+    type Info = RedfishInfo;
+
+    async fn validate(&self, task: &DriverTask<RedfishInfo>) -> Result<()> {
+        task.info().validate(task, self.shared.options()).await
+    }
+
+    /// Update firmware
+    #[step(clean, deploy, service)]
+    async fn update(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        settings: Vec<FirmwareUpdate>,
+    ) -> Result<StepOutcome> {
+        check(&settings)?;
+        let begun: Option<Updates> = progress::load(task, PROGRESS).await?;
+        let mut updates =
+            begun.filter(|begun| begun.queue == settings).unwrap_or_else(|| Updates::new(settings));
+        let operation =
+            self.shared.operation(task, "update firmware", step_limit(self.shared.options())).await?;
+        let outcome = self.go_on(task, &operation, &mut updates).await;
+        match &outcome {
+            Ok(_) => {}
+            Err(error) if error.is_retryable() => progress::save(task, PROGRESS, &updates).await?,
+            // What failed for good is not gone on with by the next step of the same kind.
+            Err(_) => progress::clear(task, PROGRESS).await?,
+        }
+        outcome
+    }
+
+    async fn cache_firmware_components(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+    ) -> Result<Vec<FirmwareComponent>> {
+        let operation = self.shared.operation(task, "read firmware versions", READ_LIMIT).await?;
+        let found = operation.system(task.info().system_id()).await?;
+        let mut components = Vec::new();
+        if let Some(version) = &found.system.bios_version {
+            components.push(component("bios", version));
+        }
+        if let Some(version) = operation.bmc_version(&found).await? {
+            components.push(component("bmc", &version));
+        }
+        components.extend(operation.card_versions(&found).await?);
+        if components.is_empty() {
+            return Err(DriverError::unsupported(format!("`{}` shows no versions of firmware", found.path)));
+        }
+        Ok(components)
+    }
+}
+
+impl Operation {
+    /// Version of the machine's first BMC that has one.
+    async fn bmc_version(&self, found: &Found) -> Result<Option<String>, RedfishError> {
+        let mut first = None;
+        for path in self.managers(found).await? {
+            let Some(manager) = self.read_optional::<Manager>(&path).await? else { continue };
+            let Some(version) = manager.firmware_version else { continue };
+            if manager.manager_type.as_deref() == Some("BMC") {
+                return Ok(Some(version));
+            }
+            first.get_or_insert(version);
+        }
+        Ok(first)
+    }
+
+    async fn card_versions(&self, found: &Found) -> Result<Vec<FirmwareComponent>, RedfishError> {
+        let expand = self.expands(found).await;
+        let mut cards: Vec<FirmwareComponent> = Vec::new();
+        for path in self.chassis(found) {
+            let Some(chassis) = self.look(&path).await? else { continue };
+            for (path, card) in self.collection(&chassis, "NetworkAdapters", expand).await? {
+                let version = card
+                    .parts("Controllers")
+                    .iter()
+                    .find_map(|part| part.text("FirmwarePackageVersion").map(str::to_owned));
+                let id = card.text("SerialNumber").map_or_else(|| card.id(&path), str::to_owned);
+                let name = format!("{CARD}{id}");
+                if let Some(version) = version.filter(|_| cards.iter().all(|known| known.component != name)) {
+                    cards.push(component(&name, &version));
+                }
+                if cards.len() >= CARDS_MAX {
+                    return Ok(cards);
+                }
+            }
+        }
+        Ok(cards)
+    }
+
+    /// Asks for an update; where to watch it, if it goes on.
+    async fn begin_update(&self, found: &Found, url: &str) -> Result<Option<String>, RedfishError> {
+        let root = self.root().await?;
+        let service = root.update_service.as_deref().and_then(|link| self.link(link));
+        let service = match &service {
+            Some(path) => self.read_optional::<Raw>(path).await?.unwrap_or_default(),
+            None => Raw::default(),
+        };
+        let action = service.part("Actions").part("#UpdateService.SimpleUpdate");
+        let Some(target) = action.text("target").and_then(|target| self.link(target)) else {
+            let text = "this BMC fetches no firmware by itself; images cannot be pushed to it by this driver"
+                .to_owned();
+            let failure = Failure::Unsupported(text);
+            return Err(self.error(Method::POST, &found.path, failure));
+        };
+        let image =
+            ImageUrl::parse(url).map_err(|text| self.error(Method::POST, &target, Failure::Invalid(text)))?;
+        let mut body = json!({"ImageURI": image.as_str(), "TransferProtocol": image.protocol()});
+        // Only a BMC of several machines has to be told which one is meant.
+        let systems = root.systems.as_deref().and_then(|link| self.link(link));
+        if let Some(systems) = systems
+            && self.members(&systems).await?.len() > 1
+            && let Some(body) = body.as_object_mut()
+        {
+            body.insert("Targets".to_owned(), json!([found.path]));
+        }
+        match self.act(&target, &body).await {
+            Ok(answer) => Ok(self.monitor_of(&answer)),
+            // Whether it began cannot be told, and twice is worse than not at all.
+            Err(error) if error.is_outcome_unknown() => {
+                let text =
+                    format!("the answer to an update was lost, it may be under way: {}", error.failure);
+                Err(self.error(Method::POST, &target, Failure::Failed(text)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn component(name: &str, version: &str) -> FirmwareComponent {
+    FirmwareComponent { component: name.to_owned(), current_version: version.to_owned() }
+}
+
+/// Time for the longest call of a step: it starts the machine anew.
+fn step_limit(options: &RedfishOptions) -> Duration {
+    WRITE_LIMIT + duration(options.power_state_change_timeout) * 2
+}
+
+/// Refuses updates that make no sense on any machine.
+fn check(updates: &[FirmwareUpdate]) -> Result<()> {
+    if updates.is_empty() {
+        return Err(DriverError::invalid_parameter("`settings`: is empty"));
+    }
+    let mut wrong = Vec::new();
+    for update in updates {
+        let name = &update.component;
+        let known = matches!(name.as_str(), "bios" | "bmc")
+            || name.strip_prefix(CARD).is_some_and(|id| !id.trim().is_empty());
+        if !known {
+            let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+            wrong.push(format!("`{name}` is not a component; expected `bios`, `bmc` or `nic:` with a name"));
+        }
+        match ImageUrl::parse(&update.url) {
+            Err(text) => wrong.push(format!("the URL for `{name}` {text}")),
+            Ok(image) if !PROTOCOLS.contains(&image.protocol()) => {
+                wrong.push(format!("the URL for `{name}` is neither http nor https"));
+            }
+            Ok(_) => {}
+        }
+        if update.wait.is_some_and(|wait| wait > WAIT_MAX) {
+            wrong.push(format!("`wait` for `{name}` is longer than {WAIT_MAX} s"));
+        }
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(DriverError::invalid_parameter(format!("`settings`: {}", wrong.join("; "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn update(component: &str, url: &str) -> FirmwareUpdate {
+        FirmwareUpdate { component: component.to_owned(), url: url.to_owned(), wait: None }
+    }
+
+    #[test]
+    fn updates_that_make_no_sense_are_refused_all_at_once() {
+        assert!(check(&[update("bios", "http://h/x"), update("nic:7", "https://h/x")]).is_ok());
+        assert!(check(&[]).is_err());
+
+        let wrong = [
+            update("disk", "http://h/x"),
+            update("nic:", "http://h/x"),
+            update("bmc", "file:///x"),
+            update("bmc", "nfs://h/x"),
+        ];
+        let error = check(&wrong).unwrap_err();
+
+        assert_eq!(error.kind(), ErrorKind::InvalidParameter);
+        let parts = ["`disk` is not", "`nic:` is not", "for `bmc` is no URL", "for `bmc` is neither"];
+        assert!(parts.iter().all(|part| error.message().contains(part)), "{error}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Firmware updates: what is sent, what is watched, what a BMC that goes away means.
+
+use farrier_sdk::prelude::*;
+use farrier_sdk::serde_json::{Value, json};
+
+use crate::bench::{Bench, Task, task};
+use crate::bmc::{Bmc, RESET, ROOT, Reply, SYSTEM, SYSTEMS};
+
+const SERVICE: &str = "/redfish/v1/UpdateService";
+const UPDATE: &str = "/redfish/v1/UpdateService/Actions/UpdateService.SimpleUpdate";
+const MONITOR: &str = "/redfish/v1/TaskService/TaskMonitors/1";
+const MANAGER: &str = "/redfish/v1/Managers/1";
+
+fn bmc() -> Bmc {
+    let bmc = Bmc::start();
+    bmc.change(ROOT, &json!({"UpdateService": {"@odata.id": SERVICE}}));
+    bmc.change(SERVICE, &json!({"Actions": {"#UpdateService.SimpleUpdate": {"target": UPDATE}}}));
+    bmc.change(SYSTEM, &json!({"BiosVersion": "1.0", "Links": {"ManagedBy": [{"@odata.id": MANAGER}]}}));
+    bmc.change(MANAGER, &json!({"ManagerType": "BMC", "FirmwareVersion": "2.0"}));
+    bmc.rule("POST", UPDATE, 1, Reply::status(202).with("Location", MONITOR));
+    bmc
+}
+
+fn running(state: &str) -> Reply {
+    Reply::Answer(202, vec![], json!({"TaskState": state}).to_string())
+}
+
+fn ended(state: &str, status: &str, text: &str) -> Reply {
+    let body = json!({"TaskState": state, "TaskStatus": status, "Messages": [{"Message": text, "MessageId": "Update.1.0.X", "Severity": status}]});
+    Reply::Answer(200, vec![], body.to_string())
+}
+
+fn update(component: &str) -> Vec<FirmwareUpdate> {
+    vec![FirmwareUpdate {
+        component: component.to_owned(),
+        url: "https://h/image.bin".to_owned(),
+        wait: None,
+    }]
+}
+
+/// Calls the step as a conductor does, each time by a driver that knows nothing; answers how often it waited.
+async fn run(task: &Task, updates: &[FirmwareUpdate]) -> Result<u32> {
+    for waits in 0..50 {
+        if Bench::new().firmware.update(task, updates.to_vec()).await? == StepOutcome::Done {
+            return Ok(waits);
+        }
+    }
+    Err(DriverError::timeout("the update goes on forever"))
+}
+
+fn posts(bmc: &Bmc) -> Vec<Value> {
+    let log = bmc.state().log.clone();
+    log.iter().filter(|request| request.path == UPDATE).map(|request| request.json()).collect()
+}
+
+#[tokio::test]
+async fn a_bios_is_updated_with_one_start_and_steady_answers_afterwards() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 1, running("New"));
+    bmc.rule("GET", MONITOR, 2, running("Running"));
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+    let task = task(&bmc);
+
+    let waits = run(&task, &update("bios")).await.unwrap();
+
+    assert_eq!(posts(&bmc), [json!({"ImageURI": "https://h/image.bin", "TransferProtocol": "HTTPS"})]);
+    assert_eq!(bmc.count("POST", RESET), 1);
+    assert!(waits >= 5, "{waits}: three looks at the task, two between three good answers");
+    assert!(task.refresh().await.unwrap().driver_internal_info.is_empty());
+}
+
+#[tokio::test]
+async fn several_machines_are_told_apart() {
+    let bmc = bmc();
+    bmc.change(SYSTEMS, &json!({"Members": [{"@odata.id": SYSTEM}, {"@odata.id": "/redfish/v1/Systems/2"}]}));
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+
+    run(&task(&bmc), &update("bmc")).await.unwrap();
+
+    assert_eq!(posts(&bmc)[0]["Targets"], json!([SYSTEM]));
+}
+
+#[tokio::test]
+async fn updates_are_made_one_after_the_other() {
+    let bmc = bmc();
+    bmc.rule("POST", UPDATE, 1, Reply::status(204));
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+    let both = [update("bmc"), update("nic:7")].concat();
+
+    run(&task(&bmc), &both).await.unwrap();
+
+    assert_eq!(posts(&bmc).len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_task_is_told_with_its_words_and_forgotten() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 1, ended("Exception", "Critical", "wrong image"));
+    let task = task(&bmc);
+
+    let error = run(&task, &update("bmc")).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Hardware);
+    assert!(error.message().contains("wrong image"), "{error}");
+    assert!(task.refresh().await.unwrap().driver_internal_info.is_empty());
+}
+
+#[tokio::test]
+async fn a_task_that_vanished_is_taken_for_done() {
+    let bmc = bmc();
+
+    run(&task(&bmc), &update("bmc")).await.unwrap();
+
+    assert_eq!(bmc.count("GET", MONITOR), 1);
+}
+
+#[tokio::test]
+async fn a_bmc_that_goes_away_for_its_own_update_is_waited_for() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 1, running("Running"));
+    bmc.rule("GET", MONITOR, 12, Reply::Drop);
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+
+    run(&task(&bmc), &update("bmc")).await.unwrap();
+
+    assert_eq!(bmc.count("POST", RESET), 0);
+    assert_eq!(posts(&bmc).len(), 1);
+}
+
+#[tokio::test]
+async fn a_network_card_that_hesitates_gets_a_start() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 3, running("Starting"));
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+
+    run(&task(&bmc), &update("nic:7")).await.unwrap();
+
+    assert_eq!(bmc.count("POST", RESET), 1);
+}
+
+#[tokio::test]
+async fn an_update_whose_answer_was_lost_is_not_asked_for_again() {
+    let bmc = bmc();
+    bmc.state().log.clear();
+    bmc.change(SERVICE, &json!({"Actions": {"#UpdateService.SimpleUpdate": {"target": "/redfish/v1/lost"}}}));
+    bmc.rule("POST", "/redfish/v1/lost", 9, Reply::Drop);
+
+    let error = run(&task(&bmc), &update("bmc")).await.unwrap_err();
+
+    assert!(!error.is_retryable(), "{error}");
+    assert_eq!(bmc.count("POST", "/redfish/v1/lost"), 1);
+}
+
+#[tokio::test]
+async fn a_bmc_that_fetches_nothing_says_so() {
+    let bmc = Bmc::start();
+
+    let error = run(&task(&bmc), &update("bmc")).await.unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[tokio::test]
+async fn versions_are_read_of_all_components() {
+    let bmc = bmc();
+    let adapters = "/redfish/v1/Chassis/1/NetworkAdapters";
+    bmc.change(SYSTEM, &json!({"Links": {"Chassis": [{"@odata.id": "/redfish/v1/Chassis/1"}]}}));
+    bmc.change("/redfish/v1/Chassis/1", &json!({"NetworkAdapters": {"@odata.id": adapters}}));
+    bmc.change(
+        adapters,
+        &json!({"Members": [{"@odata.id": format!("{adapters}/1")}, {"@odata.id": format!("{adapters}/2")}]}),
+    );
+    bmc.change(
+        &format!("{adapters}/1"),
+        &json!({"Id": "1", "SerialNumber": "S7", "Controllers": [{"FirmwarePackageVersion": "3.1"}]}),
+    );
+    bmc.rule(
+        "GET",
+        &format!("{adapters}/2"),
+        9,
+        Reply::error(400, "Base.1.8.GeneralError", "the host is off"),
+    );
+
+    let components = Bench::new().firmware.cache_firmware_components(&task(&bmc)).await.unwrap();
+
+    let shown: Vec<_> =
+        components.iter().map(|c| (c.component.as_str(), c.current_version.as_str())).collect();
+    assert_eq!(shown, [("bios", "1.0"), ("bmc", "2.0"), ("nic:S7", "3.1")]);
+}
