@@ -55,6 +55,9 @@ struct Progress {
     restarted: bool,
     /// What the BMC said of settings before: it may say so for years.
     said: String,
+    /// How far it said the boot was before: one that never says anything else says nothing.
+    #[serde(default)]
+    booting: String,
 }
 
 /// The settings of a machine.
@@ -140,6 +143,7 @@ impl RedfishBios {
             started: progress::now(),
             restarted: false,
             said: complaints(&bios).unwrap_or_default(),
+            booting: booting(&found),
         };
         progress::save(task, PROGRESS, &progress).await?;
         self.restart(task, operation, found, progress).await
@@ -160,7 +164,7 @@ impl RedfishBios {
             let text = format!("the machine did not take its BIOS settings: {said}");
             return Err(operation.error(Method::PATCH, &bios.path, Failure::Failed(text)).into());
         }
-        if !is_booted(found) && !over {
+        if !is_booted(found) && booting(found) != progress.booting && !over {
             return Ok(self.wait());
         }
         let missing = operation.missing(&bios, &progress.wanted).await?;
@@ -220,6 +224,7 @@ impl BiosInterface for RedfishBios {
                     started: progress::now(),
                     restarted: false,
                     said: complaints(&bios).unwrap_or_default(),
+                    booting: booting(&found),
                 };
                 progress::save(task, PROGRESS, &progress).await?;
                 self.restart(task, &operation, found, progress).await
@@ -383,6 +388,12 @@ fn complaints(bios: &Bios) -> Option<String> {
 fn is_booted(found: &Found) -> bool {
     let progress = found.system.boot_progress.as_ref().and_then(|progress| progress.last_state.as_deref());
     progress.is_none_or(|state| state == "None" || BOOTED.contains(&state))
+}
+
+/// How far the boot is, as the machine says it.
+fn booting(found: &Found) -> String {
+    let progress = found.system.boot_progress.clone().unwrap_or_default();
+    format!("{} {}", progress.last_state.unwrap_or_default(), progress.last_state_time.unwrap_or_default())
 }
 
 fn shown(names: &[String]) -> String {

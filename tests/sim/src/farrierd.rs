@@ -33,6 +33,8 @@ pub struct Settings {
     pub database: Option<String>,
     /// The hardware types to enable.
     pub hardware_types: Vec<String>,
+    /// More of the options of drivers, each a line of TOML; not together with the fake hardware type, which sets them.
+    pub drivers: Vec<String>,
     /// More of the conductor's options, each a line of TOML.
     pub conductor: Vec<String>,
     /// More tables for the end of the file, as TOML.
@@ -140,6 +142,7 @@ impl Settings {
                 drivers.push(format!("enabled_{kind}_interfaces = [\"no-{kind}\", \"fake\"]"));
             }
         }
+        drivers.extend(self.drivers.iter().cloned());
         format!(
             "[api]\nhost_ip = \"127.0.0.1\"\nport = {}\n\n[database]\nconnection = {}\n\n\
              [plugins]\ndirectory = {}\n\n[drivers]\n{}\n\n[conductor]\n{}\n\n{}",

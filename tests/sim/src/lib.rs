@@ -18,6 +18,7 @@
 //! | [`http`] | requests to a server on this machine |
 //! | [`postgres`] | a PostgreSQL of its own |
 //! | [`sushy`] | a BMC that speaks Redfish |
+//! | [`mockup`] | vendors' BMCs that speak Redfish |
 //! | [`webhook`] | a receiver of notifications |
 //! | [`venv`] | the Python clients and simulators |
 //! | [`labs`] | data that cannot be part of this repository |
@@ -37,6 +38,7 @@ pub mod ipmi_sim;
 pub mod lab_vm;
 pub mod labs;
 pub mod machine;
+pub mod mockup;
 pub mod network;
 pub mod plugin;
 pub mod port;

@@ -116,6 +116,7 @@ fn list_rate(workspace: &Workspace, directory: &Path) -> Result<f64, TaskError> 
         port: free_port()?,
         database: None,
         hardware_types: vec!["fake-hardware".to_owned()],
+        drivers: Vec::new(),
         conductor: Vec::new(),
         tables: String::new(),
     })?;

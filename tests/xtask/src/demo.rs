@@ -111,6 +111,7 @@ fn start(workspace: &Workspace, directory: &Path, left: &Left) -> Result<Farrier
         port: if TcpListener::bind((Ipv4Addr::LOCALHOST, PORT)).is_ok() { PORT } else { free_port()? },
         database: None,
         hardware_types: ["fake-hardware", "ipmi", "redfish"].map(str::to_owned).to_vec(),
+        drivers: Vec::new(),
         conductor: Vec::new(),
         tables: FAKE_DELAY.to_owned(),
     };

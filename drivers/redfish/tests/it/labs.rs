@@ -1,26 +1,19 @@
 //! Vendors' BMCs, played from what real ones answered.
 
+mod fuzz;
 mod habits;
 mod sessions;
 mod vendors;
 
 use std::fmt::Debug;
-use std::process::Command;
 use std::time::Duration;
 
 use farrier_sdk::serde_json::{Value, json};
-use farrier_sim::process::Process;
+use farrier_sim::mockup::{PASSWORD, USER};
 use farrier_sim::wait::wait_for;
-use farrier_sim::{http, labs, program};
+use farrier_sim::{labs, mockup};
 
 use crate::bench::{Task, node};
-
-const USER: &str = "admin";
-const PASSWORD: &str = "secret";
-/// The two as basic authentication carries them.
-const AUTHORIZATION: &str = "Basic YWRtaW46c2VjcmV0";
-/// It is a Python program with a large file to read.
-const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a BMC may take to write a request down.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
@@ -37,33 +30,15 @@ struct Entry {
 
 /// A vendor's BMC.
 struct Mockup {
-    _process: Process,
-    port: u16,
-    folder: tempfile::TempDir,
-    tls: bool,
+    bmc: mockup::Mockup,
+    _folder: tempfile::TempDir,
 }
 
 impl Mockup {
-    /// Starts the BMC of a bundle; the account is the one above.
+    /// Starts the BMC of a bundle; its account is the simulator's.
     fn start(bundle: &str, habits: &[&str]) -> Self {
-        let labs = labs::directory().unwrap().join("redfish");
         let folder = tempfile::tempdir().unwrap();
-        let ready = folder.path().join("ready");
-        let mut command = Command::new(program::find("python3", "install the package `python3`").unwrap());
-        command.arg(labs.join("serve-mockup")).arg("--bundle").arg(labs.join("mockups").join(bundle));
-        command.args(["--port", "0", "--user", USER, "--password", PASSWORD, "--ready"]).arg(&ready);
-        let tls = habits.contains(&"tls");
-        if tls {
-            command.arg("--tls").arg(folder.path().join("tls"));
-        }
-        command.args(habits.iter().filter(|habit| **habit != "tls")).current_dir(folder.path());
-        let mut process = Process::start("serve-mockup", command, &folder.path().join("log")).unwrap();
-        let port = process
-            .wait_until("it is ready", START_PATIENCE, || {
-                std::fs::read_to_string(&ready).ok()?.trim().parse().ok()
-            })
-            .unwrap();
-        Self { _process: process, port, folder, tls }
+        Self { bmc: mockup::Mockup::start(bundle, folder.path(), habits).unwrap(), _folder: folder }
     }
 
     /// The path of one of the labs' faults.
@@ -71,15 +46,10 @@ impl Mockup {
         labs::directory().unwrap().join("redfish/faults").join(name).display().to_string()
     }
 
-    fn url(&self) -> String {
-        format!("{}://127.0.0.1:{}", if self.tls { "https" } else { "http" }, self.port)
-    }
-
     fn task(&self, more: &Value) -> Task {
-        let mut info =
-            json!({"redfish_address": self.url(), "redfish_username": USER, "redfish_password": PASSWORD});
-        if self.tls {
-            info["redfish_verify_ca"] = json!(self.folder.path().join("tls/ca.pem"));
+        let mut info = json!({"redfish_address": self.bmc.url(), "redfish_username": USER, "redfish_password": PASSWORD});
+        if let Some(authority) = self.bmc.authority() {
+            info["redfish_verify_ca"] = json!(authority);
         }
         info.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         node(&json!({"driver_info": info}))
@@ -90,9 +60,7 @@ impl Mockup {
     }
 
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
-        let server = ([127, 0, 0, 1], self.port).into();
-        let headers = [("Authorization", AUTHORIZATION)];
-        http::request(server, method, path, &headers, body).unwrap().json()
+        self.bmc.request(method, path, body).unwrap().json()
     }
 
     /// The requests so far.

@@ -46,6 +46,7 @@ impl Daemon {
             port: free_port().unwrap(),
             database: None,
             hardware_types: ["fake-hardware", "ipmi", "redfish"].map(str::to_owned).to_vec(),
+            drivers: Vec::new(),
             conductor: Vec::new(),
             tables: String::new(),
         };

@@ -12,6 +12,7 @@ mod client;
 mod crash;
 mod daemon;
 mod harness;
+mod labs;
 mod locks;
 mod logs;
 mod notifications;

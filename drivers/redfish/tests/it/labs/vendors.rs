@@ -50,13 +50,7 @@ fn shown(mockup: &Mockup, machine: &Machine, member: &str) -> Value {
 
 #[test]
 fn every_bundle_of_the_labs_is_in_the_table() {
-    let folder = farrier_sim::labs::directory().unwrap().join("redfish/mockups");
-    let mut bundles: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".json") && name != "MANIFEST.json")
-        .collect();
-    bundles.sort();
+    let bundles = farrier_sim::mockup::Mockup::names().unwrap();
 
     assert_eq!(bundles, MACHINES.iter().map(|machine| machine.bundle).collect::<Vec<_>>());
 }

@@ -1,0 +1,3 @@
+//! The product with vendors' BMCs from the labs.
+
+mod redfish;
