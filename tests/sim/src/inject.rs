@@ -117,6 +117,8 @@ pub struct SessionTrouble {
     pub stale_first: bool,
     /// Refuses to set the privilege level from within a session, with this code.
     pub privilege_code: Option<u8>,
+    /// Does so in sessions of the newer cipher suite only.
+    pub privilege_code_in_newer_suite_only: bool,
 }
 
 /// Trouble with the machine.

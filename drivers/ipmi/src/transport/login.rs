@@ -62,6 +62,14 @@ enum Outcome {
     Fault(LoginFault),
 }
 
+/// What came of asking for the level of a new session.
+enum Raised {
+    Done(Box<Channel>),
+    Silent,
+    /// The BMC does not set levels here, whatever the level.
+    Refused(String),
+}
+
 /// What went wrong so far, by kind.
 #[derive(Default)]
 struct Tally {
@@ -87,6 +95,13 @@ impl Suites {
     fn current(&self) -> CipherSuite {
         let [best, ..] = CipherSuite::GOOD;
         self.order.get(self.turn).copied().unwrap_or(best)
+    }
+
+    /// Goes on to the next suite; false when this is the last.
+    fn next(&mut self) -> bool {
+        let is_there = self.turn + 1 < self.order.len();
+        self.turn += usize::from(is_there);
+        is_there
     }
 
     /// The numbers tried so far.
@@ -135,16 +150,21 @@ impl Link {
                     abandon_all(&ready, &mut ghosts, work).await;
                     let ghosts = std::mem::take(&mut ghosts);
                     let channel = Channel::new(ready, session, fingerprint, ghosts);
-                    if let Some(channel) = self.set_privilege(channel, target, work).await? {
-                        if target.version == Version::V2_0 {
-                            self.known.suite = Some(suite);
+                    match self.set_privilege(channel, target, work).await? {
+                        Raised::Done(channel) => {
+                            self.remember(suite, target, fingerprint);
+                            return Ok(*channel);
                         }
-                        self.known.proven = Some(fingerprint);
-                        self.known.refusal = None;
-                        debug!(bmc = %self.endpoint, suite = suite.id(), "session opened");
-                        return Ok(channel);
+                        Raised::Silent => self.silent(&mut tally, work)?,
+                        // Some BMCs do so in sessions of one suite and not of the other.
+                        Raised::Refused(reason) if suites.next() => {
+                            info!(bmc = %self.endpoint, suite = suite.id(), reason, "cipher suite not usable");
+                        }
+                        Raised::Refused(reason) => {
+                            let endpoint = self.endpoint.clone();
+                            return Err(TransportError::Login { endpoint, reason });
+                        }
                     }
-                    self.silent(&mut tally, work)?;
                 }
                 Outcome::Unanswered => {
                     tally.unanswered += 1;
@@ -166,6 +186,16 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Remembers what has worked.
+    fn remember(&mut self, suite: CipherSuite, target: &Target, fingerprint: Fingerprint) {
+        if target.version == Version::V2_0 {
+            self.known.suite = Some(suite);
+        }
+        self.known.proven = Some(fingerprint);
+        self.known.refusal = None;
+        debug!(bmc = %self.endpoint, suite = suite.id(), "session opened");
     }
 
     /// Keeps logins to one BMC apart.
@@ -297,34 +327,32 @@ impl Link {
         Outcome::Unanswered
     }
 
-    /// Raises a session to the target's level; `None` when the BMC is silent.
+    /// Raises a session to the target's level.
     async fn set_privilege(
         &mut self,
         mut channel: Channel,
         target: &Target,
         work: &mut Work<'_>,
-    ) -> Result<Option<Channel>> {
+    ) -> Result<Raised> {
         let privilege = target.credentials.privilege;
         let message = Message::from(SetSessionPrivilege(privilege));
         let request = Request::to_bmc(&message);
         let answer = channel.exchange(request, SENDS_MAX, None, &mut self.known.round_trip, work).await;
         let Answer::Reply(reply) = answer else {
             channel.abandon(work).await;
-            return Ok(None);
+            return Ok(Raised::Silent);
         };
         let code = CompletionCode(reply.completion_code);
         if code == CompletionCode::SUCCESS {
-            return Ok(Some(channel));
+            return Ok(Raised::Done(Box::new(channel)));
         }
         channel.close(self.known.round_trip).await;
-        let endpoint = self.endpoint.clone();
         if SetSessionPrivilege::REFUSALS.contains(&code.0) || code == CompletionCode::INSUFFICIENT_PRIVILEGE {
-            let fault = AuthenticationFault::Privilege(privilege);
+            let (endpoint, fault) = (self.endpoint.clone(), AuthenticationFault::Privilege(privilege));
             return Err(TransportError::Authentication { endpoint, fault });
         }
         let text = code.text(message.netfn_raw(), message.cmd());
-        let reason = format!("{} refused: {text} ({code})", SetSessionPrivilege::NAME);
-        Err(TransportError::Login { endpoint, reason })
+        Ok(Raised::Refused(format!("{} refused: {text} ({code})", SetSessionPrivilege::NAME)))
     }
 
     /// Counts a BMC that fell silent within a login.
@@ -421,8 +449,7 @@ impl Link {
         tally: &mut Tally,
     ) -> Result<()> {
         info!(bmc = %self.endpoint, suite = suites.current().id(), reason = %fault, "cipher suite not usable");
-        if suites.turn + 1 < suites.order.len() {
-            suites.turn += 1;
+        if suites.next() {
             return Ok(());
         }
         tally.other += 1;

@@ -14,6 +14,7 @@ mod pace;
 mod power;
 mod pyghmi;
 mod quirks;
+mod rows;
 mod sensors;
 mod sessions;
 mod simulator;

@@ -139,13 +139,29 @@ async fn four_sessions_are_enough_and_always_given_back() {
 }
 
 #[tokio::test]
-async fn a_privilege_command_that_fails_after_a_guessed_suite_is_an_error_with_its_code() {
+async fn a_privilege_command_that_fails_in_the_better_suite_leads_to_the_other() {
+    let bmc = bmc_with(|trouble| {
+        trouble.session.privilege_code = Some(0xCC);
+        trouble.session.privilege_code_in_newer_suite_only = true;
+    });
+    let (transport, target) = (transport(), LOGIN.at(bmc.address()));
+
+    transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
+
+    // The first session was closed, and the second is kept.
+    assert_eq!((bmc.open_requests(), bmc.sessions()), (2, 1));
+    transport.close(Duration::from_secs(10)).await;
+    assert_eq!(bmc.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_privilege_command_that_fails_in_every_suite_is_an_error_with_its_code() {
     let bmc = bmc_with(|trouble| trouble.session.privilege_code = Some(0xCC));
 
     let error = status_of(&bmc, &LOGIN).await.unwrap_err();
 
     assert!(error.to_string().contains("Set Session Privilege Level refused"), "{error}");
-    assert_eq!(bmc.sessions(), 0);
+    assert_eq!((bmc.open_requests(), bmc.sessions()), (2, 0));
 }
 
 #[tokio::test]

@@ -116,6 +116,21 @@ async fn shared_records_are_sensors_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_number_in_a_discrete_sensor_is_read() {
+    let bmc = bmc();
+    let mut inventory = Inventory::thorough();
+    // The kind of event in the record of the fan: states of its own kind, but still with a scale.
+    let fan = inventory.records.iter_mut().find(|record| record[7] == 2).unwrap();
+    fan[13] = 0x6F;
+    bmc.state().machine.inventory = Arc::new(inventory);
+
+    let all = read(&Bench::new(), &bmc).await;
+
+    assert_eq!(all["Fan"]["Fan1 (0x2)"]["Sensor Type (Discrete)"], "Fan (0x04)");
+    assert_eq!(reading(&all, "Fan", "Fan1 (0x2)"), Some("4800 (+/- 0) RPM"));
+}
+
+#[tokio::test]
 async fn thresholds_that_are_crossed_show_in_the_status() {
     let bmc = bmc();
     let mut inventory = Inventory::thorough();

@@ -5,7 +5,7 @@
 use super::code;
 use crate::inject::SuiteList;
 use crate::ipmi::controller::Controller;
-use crate::ipmi::crypto::Algorithms;
+use crate::ipmi::crypto::{Algorithms, Hash};
 
 /// Channel that every client comes in on.
 const CHANNEL: u8 = 0x01;
@@ -50,10 +50,13 @@ impl Controller {
 
     pub(super) fn set_privilege(&mut self, id: u32, data: &[u8]) -> Vec<u8> {
         let [wanted] = data else { return vec![code::LENGTH] };
-        if let Some(refusal) = self.trouble.session.privilege_code {
+        let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
+        let trouble = &self.trouble.session;
+        let is_refused =
+            !trouble.privilege_code_in_newer_suite_only || session.algorithms.packet_hash() == Hash::Sha256;
+        if let Some(refusal) = trouble.privilege_code.filter(|_| is_refused) {
             return vec![refusal];
         }
-        let Some(session) = self.sessions.get_mut(&id) else { return Vec::new() };
         match *wanted {
             0 => {}
             level if session.limit < level => return vec![0x81],
