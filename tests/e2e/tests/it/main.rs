@@ -18,6 +18,7 @@ mod logs;
 mod notifications;
 mod plugins;
 mod power;
+mod power_sync;
 mod rows;
 mod rpc;
 mod sdk;
