@@ -1,5 +1,7 @@
 //! How fast the conductor is beside the reference, measured in the same run on the same machine.
 //!
+//! And the drivers beside other clients, by benchmarks of their own.
+//!
 //! The reference is installed from its published package, with versions, in an environment of its own.
 
 use std::fs;
@@ -9,7 +11,7 @@ use std::time::Instant;
 
 use farrier_sim::farrierd::{Farrierd, Settings};
 use farrier_sim::port::free_port;
-use farrier_sim::process;
+use farrier_sim::{process, venv};
 use serde_json::{Map, Value, json};
 
 use crate::command::run;
@@ -42,8 +44,48 @@ enum Better {
     Less,
 }
 
+/// Options of `bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What is measured
+    #[arg(value_enum, default_value_t = Subject::Conductor)]
+    subject: Subject,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// The conductor beside the reference.
+    Conductor,
+    /// The `ipmi` driver beside other clients, then the daemon with thousands of its BMCs.
+    Ipmi,
+    // next subject above this line
+}
+
+/// Measures.
+pub(crate) fn run_benchmark(workspace: &Workspace, options: &Options) -> Result<(), TaskError> {
+    match options.subject {
+        Subject::Conductor => compare(workspace),
+        Subject::Ipmi => ipmi(workspace),
+    }
+}
+
+/// The driver by itself, then through the daemon.
+fn ipmi(workspace: &Workspace) -> Result<(), TaskError> {
+    install::for_tests(workspace)?;
+    let profile =
+        ["build", "--quiet", "--release", "--package", "farrier-server", "--package", "farrier-ipmi"];
+    run(workspace.cargo(profile))?;
+    for (package, bench) in [("farrier-ipmi", "speed"), ("farrier-e2e", "power_sync")] {
+        let mut measure = workspace.cargo(["bench", "--quiet", "--package", package, "--bench", bench]);
+        measure.env("FARRIER_VENV", venv::directory());
+        run(measure)?;
+    }
+    Ok(())
+}
+
 /// Measures both and shows the ratios.
-pub(crate) fn compare(workspace: &Workspace) -> Result<(), TaskError> {
+fn compare(workspace: &Workspace) -> Result<(), TaskError> {
     let reference = reference(workspace)?;
     let ours = ours(workspace)?;
     println!("\n{:<50} {:>12} {:>12} {:>8}", "", "reference", "farrier", "ratio");

@@ -8,7 +8,7 @@
 //! | [`plugins`] | `plugins`: our drivers as shared libraries in one directory |
 //! | [`crash`] | `crash`: conductors that are killed at any moment, again and again |
 //! | [`lab`] | `lab`: one peer, in the foreground |
-//! | [`mod@bench`] | `bench`: our figures beside those of the reference |
+//! | [`mod@bench`] | `bench`: our figures beside those of others |
 //! | [`docs`] | `docs`: the manual and the API documentation |
 //!
 //! Each installs what it needs ([`install`]), says so, and stops what it started.
@@ -63,8 +63,8 @@ enum Verb {
     Crash(crash::Options),
     /// Start one peer of the tests and show how to reach it
     Lab(lab::Options),
-    /// Measure the conductor and the reference on this machine and show the ratios
-    Bench,
+    /// Measure the conductor beside the reference, or a driver beside other clients, on this machine
+    Bench(bench::Options),
     /// Write the generated pages of the manual, build the manual and the API documentation
     Docs(docs::Options),
 }
@@ -94,7 +94,7 @@ fn run(verb: Verb) -> Result<(), TaskError> {
         Verb::Plugins(options) => plugins::run(&workspace, &options),
         Verb::Crash(options) => crash::run(&workspace, &options),
         Verb::Lab(options) => lab::run(&workspace, &options),
-        Verb::Bench => bench::compare(&workspace),
+        Verb::Bench(options) => bench::run_benchmark(&workspace, &options),
         Verb::Docs(options) => docs::run(&workspace, &options),
     }
 }

@@ -73,7 +73,7 @@ impl Tool {
         let home = tempfile::tempdir().unwrap();
         let list = home.path().join(VENDOR_LIST);
         std::fs::create_dir_all(list.parent().unwrap()).unwrap();
-        std::fs::write(list, "").unwrap();
+        std::fs::write(list, "343\n  Intel Corporation\n").unwrap();
         Self::IpmitoolWithoutList(home)
     }
 

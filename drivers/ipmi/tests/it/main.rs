@@ -9,6 +9,7 @@ mod console;
 mod fuzz;
 mod ipmitool;
 mod labs;
+mod manual;
 mod network;
 mod pace;
 mod power;

@@ -1,0 +1,8 @@
+//! Fuzz target `login`: see `../entries.rs`.
+
+#![no_main]
+
+#[path = "../entries.rs"]
+mod entries;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::run("login", data));

@@ -1,0 +1,8 @@
+//! Fuzz target `session`: see `../entries.rs`.
+
+#![no_main]
+
+#[path = "../entries.rs"]
+mod entries;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::run("session", data));
