@@ -288,9 +288,8 @@ pub(crate) fn start(bench: &Bench) -> Result<Peer, Finding> {
 /// Several machines of the profile's sort, if there can be several.
 pub(crate) fn fleet(bench: &Bench, count: usize) -> Result<Vec<Peer>, Finding> {
     let target = &bench.profile().target;
-    let few = target.kind == TargetKind::Machine
-        || !target.command.is_empty()
-        || target.emulator.as_deref() == Some("sushy");
+    // A vendor's own emulator is started once for each.
+    let few = target.kind == TargetKind::Machine || target.emulator.as_deref() == Some("sushy");
     if few && 2 < count {
         return not_run(format!("there are no {count} machines of this sort at once"));
     }

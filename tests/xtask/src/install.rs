@@ -1,4 +1,4 @@
-//! Installs what a verb needs and this machine lacks: Debian packages, Python programs, cargo-nextest.
+//! Installs what a verb needs and this machine lacks: Debian packages, Python programs, cargo's helpers.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -55,8 +55,39 @@ const PYTHON: [Package; 2] = [
 
 /// The Python programs and all they need, with versions.
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
-/// Release of cargo-nextest to install where there is none; it builds with our toolchain.
-const NEXTEST: &str = "0.9.143";
+
+/// A program that is compiled where there is none, once; each release builds with our toolchain.
+#[derive(Debug)]
+struct Tool {
+    package: &'static str,
+    version: &'static str,
+    /// What tells its version.
+    ask: &'static [&'static str],
+    /// Whether that is a command of cargo rather than a program of its own.
+    of_cargo: bool,
+    /// All but what we do not use, such as its way to update itself.
+    features: &'static [&'static str],
+}
+
+/// Runs the tests.
+const NEXTEST: Tool = Tool {
+    package: "cargo-nextest",
+    version: "0.9.143",
+    ask: &["nextest", "--version"],
+    of_cargo: true,
+    features: &["default-no-update"],
+};
+/// Builds the manual; two to three minutes of a processor.
+const MDBOOK: Tool =
+    Tool { package: "mdbook", version: "0.5.4", ask: &["--version"], of_cargo: false, features: &[] };
+/// Checks the dependencies; three to four minutes of a processor.
+const DENY: Tool = Tool {
+    package: "cargo-deny",
+    version: "0.20.2",
+    ask: &["deny", "--version"],
+    of_cargo: true,
+    features: &[],
+};
 
 impl Package {
     fn is_missing(&self) -> bool {
@@ -76,7 +107,15 @@ impl Package {
 pub(crate) fn for_tests(workspace: &Workspace) -> Result<(), TaskError> {
     packages(&packages_of_tests(workspace))?;
     python_programs()?;
-    nextest(workspace)
+    for tool in [&NEXTEST, &DENY, &MDBOOK] {
+        compile(workspace, tool)?;
+    }
+    Ok(())
+}
+
+/// What the manual needs.
+pub(crate) fn for_manual(workspace: &Workspace) -> Result<(), TaskError> {
+    compile(workspace, &MDBOOK)
 }
 
 /// Names what the tests need and this machine lacks; installs nothing.
@@ -89,9 +128,8 @@ pub(crate) fn missing_for_tests(workspace: &Workspace) -> Vec<String> {
     if !venv_is_current(&venv::directory()) {
         missing.push("Python programs".to_owned());
     }
-    if !has_nextest(workspace) {
-        missing.push("cargo-nextest".to_owned());
-    }
+    let tools = [&NEXTEST, &DENY, &MDBOOK].into_iter().filter(|tool| !tool.is_there(workspace));
+    missing.extend(tools.map(|tool| tool.package.to_owned()));
     missing
 }
 
@@ -219,18 +257,29 @@ fn stamp(directory: &Path) -> std::path::PathBuf {
     directory.join("requirements.txt")
 }
 
-fn has_nextest(workspace: &Workspace) -> bool {
-    succeeds(workspace.cargo(["nextest", "--version"]))
+impl Tool {
+    fn is_there(&self, workspace: &Workspace) -> bool {
+        if self.of_cargo {
+            return succeeds(workspace.cargo(self.ask.iter().copied()));
+        }
+        let mut ask = Command::new(self.package);
+        ask.args(self.ask);
+        succeeds(ask)
+    }
 }
 
-fn nextest(workspace: &Workspace) -> Result<(), TaskError> {
-    if has_nextest(workspace) {
+/// Compiles a tool unless it is there, in whatever version.
+fn compile(workspace: &Workspace, tool: &Tool) -> Result<(), TaskError> {
+    if tool.is_there(workspace) {
         return Ok(());
     }
-    println!("installing cargo-nextest {NEXTEST}; it is compiled once, which takes some minutes");
-    let mut install = workspace.cargo(["install", "--locked", "cargo-nextest", "--version", NEXTEST]);
-    // All but its way to update itself.
-    install.args(["--no-default-features", "--features", "default-no-update"]);
+    let (package, version) = (tool.package, tool.version);
+    println!("installing {package} {version}; it is compiled once, which takes some minutes");
+    let mut install = workspace.cargo(["install", "--locked", package, "--version", version]);
+    install.arg("--no-default-features");
+    if !tool.features.is_empty() {
+        install.args(["--features", &tool.features.join(",")]);
+    }
     run(install)
 }
 

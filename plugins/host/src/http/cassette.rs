@@ -26,11 +26,11 @@ const VERSION: u32 = 1;
 /// Largest cassette that is read, in bytes.
 const SIZE_MAX: u64 = 256 * 1024 * 1024;
 
-/// Headers of an answer that let somebody in.
-const HEADERS_MASKED: [&str; 4] = ["authorization", "set-cookie", "www-authenticate", "x-auth-token"];
+/// Headers that let somebody in, besides those that are called like a secret.
+const HEADERS_MASKED: [&str; 4] = ["authorization", "cookie", "set-cookie", "www-authenticate"];
 
-/// What the name of a member contains whose value is masked.
-const MEMBERS_MASKED: [&str; 5] = ["password", "passwd", "secret", "token", "credential"];
+/// What the name of a header, member or field contains whose value is masked.
+const NAMES_MASKED: [&str; 7] = ["password", "passwd", "secret", "token", "credential", "session", "api-key"];
 
 /// A file of HTTP exchanges, being written or read. Clones share it.
 #[derive(Clone)]
@@ -178,8 +178,8 @@ impl Cassette {
             Ok(answer) => Outcome::Answer(masked(answer.clone(), known)),
             Err(error) => Outcome::Error(without_address(error, request)),
         };
-        // What the driver wrote itself may hold what it was told.
-        let request = Request { url: request.path_and_query(), ..request.clone() };
+        // What the driver wrote itself may hold what it was told, by us or by the device.
+        let request = Request { url: request.path_and_query(), ..without_logins(request) };
         let text = known.text(&serde_json::to_string(&Exchange { request, outcome })?);
         let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all((text + "\n").as_bytes())
@@ -234,7 +234,7 @@ impl Track {
 impl Key {
     /// What the driver wrote itself may hold what it was told: on the cassette that is masked.
     fn asked(request: &Request, known: &Masked) -> Self {
-        let Self { method, path, rest } = Self::of(request, request.path_and_query());
+        let Self { method, path, rest } = Self::of(&without_logins(request), request.path_and_query());
         Self { method, path: known.text(&path), rest: known.text(&rest) }
     }
 
@@ -253,7 +253,7 @@ impl Key {
 /// An answer without what must not be kept.
 fn masked(mut answer: Answer, known: &Masked) -> Answer {
     for (name, value) in &mut answer.headers {
-        if HEADERS_MASKED.contains(&name.as_str()) {
+        if lets_in(name) {
             MASK.clone_into(value);
         }
     }
@@ -268,13 +268,32 @@ fn masked(mut answer: Answer, known: &Masked) -> Answer {
     answer
 }
 
+/// A request without what it logs in with, other than by references.
+fn without_logins(request: &Request) -> Request {
+    let mut request = request.clone();
+    let form = request.form.iter_mut().flatten();
+    for (name, value) in request.headers.iter_mut().chain(&mut request.query).chain(form) {
+        if lets_in(name) && value.is_string() {
+            *value = Value::from(MASK);
+        }
+    }
+    if let Some(body) = &mut request.json {
+        mask_members(body, &Masked::default());
+    }
+    request
+}
+
+/// Whether a header, member or field of this name lets somebody in.
+fn lets_in(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    HEADERS_MASKED.contains(&name.as_str()) || NAMES_MASKED.iter().any(|word| name.contains(word))
+}
+
 fn mask_members(value: &mut Value, known: &Masked) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let name = name.to_ascii_lowercase();
-                let looks_secret = MEMBERS_MASKED.iter().any(|word| name.contains(word));
-                if looks_secret && member.is_string() {
+                if lets_in(name) && member.is_string() {
                     *member = Value::from(MASK);
                 } else {
                     mask_members(member, known);

@@ -322,6 +322,28 @@ fn a_cassette_answers_as_the_device_did_without_it_and_without_secrets() {
 }
 
 #[test]
+fn what_a_device_gave_to_log_in_with_is_not_on_a_cassette_and_matters_to_no_answer() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("session.jsonl");
+    let request = |address: &str, token: &str| {
+        json!({
+            "method": "POST", "url": format!("{address}/power"), "query": {"session": token},
+            "headers": {"X-Auth-Token": token, "Cookie": token}, "json": {"apiToken": token, "state": "on"},
+        })
+    };
+    let address = device(|_| ok("{}"));
+
+    Bench::new(Some(Cassette::record(&path).unwrap())).request(&request(&address, "given-today")).unwrap();
+    let replayed =
+        Bench::new(Some(Cassette::replay(&path).unwrap())).request(&request("http://a", "another"));
+
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("given-today"), "{text}");
+    assert!(text.contains("\"state\":\"on\""), "{text}");
+    assert_eq!(replayed.unwrap()["status"], 200);
+}
+
+#[test]
 fn what_was_not_recorded_is_said() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("power.jsonl");
