@@ -1,6 +1,7 @@
 //! What a driver may see and change of its node during a call.
 
 mod grip;
+mod power;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,10 +22,13 @@ use serde_json::{Value, json};
 use tracing::{debug, info};
 use uuid::Uuid;
 
+use crate::images;
 use crate::registry::Driver;
 use crate::task::Shared;
+use power::Change;
 
 pub(crate) use grip::Grip;
+pub(crate) use power::Switched;
 
 /// How deep calls from driver to driver may go: two that call each other are stopped here.
 const DEPTH_MAX: u8 = 8;
@@ -48,6 +52,8 @@ struct State {
     saved: Mutex<Option<(i64, Fields)>>,
     /// What a driver found in an inspection since the task last looked.
     found: Mutex<Option<Inspection>>,
+    /// Where drivers have switched the machine since the task last looked.
+    switched: Mutex<Option<Switched>>,
 }
 
 impl std::fmt::Debug for TaskAccess {
@@ -62,7 +68,8 @@ impl std::fmt::Debug for TaskAccess {
 impl TaskAccess {
     pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, grip: Arc<Grip>) -> Self {
         let node = Mutex::new(node);
-        let state = State { shared, driver, grip, node, saved: Mutex::default(), found: Mutex::default() };
+        let (saved, found, switched) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let state = State { shared, driver, grip, node, saved, found, switched };
         Self { state: Arc::new(state), depth: 0, deadline: None }
     }
 
@@ -79,6 +86,11 @@ impl TaskAccess {
     /// What a driver found in an inspection, once.
     pub(crate) fn take_found(&self) -> Option<Inspection> {
         self.state.found.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Where drivers have switched the machine, once; the last change counts.
+    pub(crate) fn take_switched(&self) -> Option<Switched> {
+        self.state.switched.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What the task holds of its node.
@@ -159,8 +171,7 @@ impl TaskAccess {
         let node = self.state.shared.store.node_get(id).await;
         let node =
             node.map_err(|error| DriverError::internal("the node could not be read").caused_by(&error))?;
-        let snapshot =
-            encode(&snapshot(&node, &self.state.driver, &self.state.shared.registry.secret_keys()))?;
+        let snapshot = encode(&self.shown(&node))?;
         *self.state.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
         Ok(snapshot)
     }
@@ -191,15 +202,25 @@ impl TaskAccess {
         let timeout = left.unwrap_or_else(|| self.state.shared.call_timeout());
         let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
         let inner = Self { depth: self.depth + 1, ..self.clone() };
-        self.state.driver.interface(kind).call(name, arguments, Arc::new(inner), &options).await
+        let change = Change::new(kind, name, &arguments);
+        self.switching(change);
+        let answer = self.state.driver.interface(kind).call(name, arguments, Arc::new(inner), &options).await;
+        self.switched(change, answer.as_ref().err());
+        answer
+    }
+
+    /// The node as drivers see it.
+    fn shown(&self, node: &Node) -> Snapshot {
+        let shared = &self.state.shared;
+        let mut snapshot = snapshot(node, &self.state.driver, &shared.registry.secret_keys());
+        images::show_address(&shared.images, node.uuid, &mut snapshot);
+        snapshot
     }
 }
 
 impl NodeAccess for TaskAccess {
     fn snapshot(&self) -> Vec<u8> {
-        let node = self.state.node.lock().unwrap_or_else(PoisonError::into_inner);
-        encode(&snapshot(&node, &self.state.driver, &self.state.shared.registry.secret_keys()))
-            .unwrap_or_default()
+        encode(&self.shown(&self.node())).unwrap_or_default()
     }
 
     fn call(&self, method: String, arguments: Vec<u8>) -> BoxFuture<Result<Vec<u8>, DriverError>> {

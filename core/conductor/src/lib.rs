@@ -6,12 +6,14 @@
 //! | [`task`] | scopes over one node: locks, resources, background work, events |
 //! | [`workers`] | bounded background work |
 //! | [`notify`] | what happened |
+//! | [`images`] | files of this machine as images of nodes |
 //! | [`config`], [`error`] | options, and what can go wrong |
 
 mod access;
 pub mod config;
 mod dispatch;
 pub mod error;
+pub mod images;
 mod lifecycle;
 mod lock;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{ConductorConfig, NotificationConfig};
 use crate::error::ConductorError;
+use crate::images::Images;
 use crate::notify::Notifier;
 use crate::periodic;
 use crate::registry::Registry;
@@ -65,7 +66,7 @@ pub enum Pace {
 const PLUGIN_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Conductor {
-    /// As [`start_with`](Self::start_with), without destinations of notifications.
+    /// As [`start_with`](Self::start_with), without destinations of notifications and without images.
     ///
     /// # Errors
     ///
@@ -75,11 +76,12 @@ impl Conductor {
         store: Store,
         registry: Arc<Registry>,
     ) -> Result<Self, ConductorError> {
-        Self::start_with(config, &NotificationConfig::default(), store, registry).await
+        Self::start_with(config, &NotificationConfig::default(), store, registry, None).await
     }
 
     /// Takes up the name in the configuration: clears what an earlier run left, registers, and says so from time
-    /// to time. The caller loads plugins before and listens after.
+    /// to time. The caller loads plugins before and listens after. Without `images` no file of this machine can be
+    /// deployed.
     ///
     /// Where the database is shared, a record of this name that says it is alive costs a wait for another heartbeat.
     ///
@@ -95,6 +97,7 @@ impl Conductor {
         notifications: &NotificationConfig,
         store: Store,
         registry: Arc<Registry>,
+        images: Option<Arc<dyn Images>>,
     ) -> Result<Self, ConductorError> {
         let host = config.host.clone();
         if host.is_empty() {
@@ -102,7 +105,7 @@ impl Conductor {
             return Err(ConductorError::IncorrectConfiguration { reason });
         }
         let notifier = Notifier::start(&host, notifications, &registry.secret_keys())?;
-        let tasks = TaskManager::new(&host, config, store.clone(), registry, notifier)?;
+        let tasks = TaskManager::serving(&host, config, store.clone(), registry, notifier, images)?;
         let conductor = Self::new(tasks);
         let shared = conductor.tasks().shared();
         heartbeat::refuse_twin(&store, &shared.config).await?;

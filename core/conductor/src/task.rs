@@ -29,6 +29,7 @@ use farrier_store::Store;
 use crate::access::{Grip, TaskAccess};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::images;
 use crate::lifecycle::Heartbeat;
 use crate::lock::{Gates, LockPolicy, Retry};
 use crate::notify::Notifier;
@@ -53,6 +54,7 @@ pub(crate) struct Shared {
     pub(crate) rings: Rings,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) notifier: Notifier,
+    pub(crate) images: images::Server,
     gates: Gates,
 }
 
@@ -143,6 +145,18 @@ impl TaskManager {
         registry: Arc<Registry>,
         notifier: Notifier,
     ) -> Result<Self, ConductorError> {
+        Self::serving(host, config, store, registry, notifier, None)
+    }
+
+    /// The same with somebody who serves images.
+    pub(crate) fn serving(
+        host: &str,
+        config: ConductorConfig,
+        store: Store,
+        registry: Arc<Registry>,
+        notifier: Notifier,
+        images: images::Server,
+    ) -> Result<Self, ConductorError> {
         let workers = Workers::new(&config)?;
         let rings = Rings::new(&config)?;
         let heartbeat = Heartbeat::default();
@@ -158,6 +172,7 @@ impl TaskManager {
                 rings,
                 heartbeat,
                 notifier,
+                images,
                 gates,
             }),
         })

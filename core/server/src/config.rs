@@ -21,8 +21,17 @@ use serde_json::{Map, Value};
 pub(crate) const DEFAULT_FILE: &str = "/etc/farrier/farrier.toml";
 
 /// Names of the tables that belong to no plugin.
-const OWN_TABLES: [&str; 8] =
-    ["api", "conductor", "database", "drivers", "json_rpc", "log", "notifications", "plugins"];
+const OWN_TABLES: [&str; 9] = [
+    "api",
+    "conductor",
+    "database",
+    "drivers",
+    "image_server",
+    "json_rpc",
+    "log",
+    "notifications",
+    "plugins",
+];
 
 /// Everything that can be configured.
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) conductor: ConductorConfig,
     /// How conductors reach each other.
     pub(crate) json_rpc: JsonRpcConfig,
+    /// Which files of this machine BMCs can fetch.
+    pub(crate) image_server: ImageServerConfig,
     /// What is told to whom.
     pub(crate) notifications: NotificationConfig,
     /// The log.
@@ -118,6 +129,38 @@ pub(crate) struct JsonRpcConfig {
 impl Default for JsonRpcConfig {
     fn default() -> Self {
         Self { host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port: JSON_RPC_PORT, timeout: 120, secret: None }
+    }
+}
+
+/// Table `[image_server]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ImageServerConfig {
+    /// Directories whose files can be deployed as `file://`; without any nothing is served.
+    pub(crate) directories: Vec<PathBuf>,
+    /// Address to listen on for BMCs.
+    pub(crate) host_ip: IpAddr,
+    /// Port to listen on; 0 takes a free one, which the log tells.
+    pub(crate) port: u16,
+    /// What addresses of images begin with, as BMCs reach them: when it is not where is listened.
+    pub(crate) public_url: Option<String>,
+    /// Seconds that an address is good for. A BMC reads from it for as long as the machine reads its medium.
+    pub(crate) url_lifetime: u64,
+    /// What addresses are signed with, at least 32 characters; made up at each start unless set, so that addresses end
+    /// with the daemon.
+    pub(crate) secret: Option<Secret<String>>,
+}
+
+impl Default for ImageServerConfig {
+    fn default() -> Self {
+        Self {
+            directories: Vec::new(),
+            host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 6388,
+            public_url: None,
+            url_lifetime: 86400,
+            secret: None,
+        }
     }
 }
 

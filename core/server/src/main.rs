@@ -2,6 +2,7 @@
 
 mod config;
 mod http;
+mod image_server;
 mod logging;
 mod plugins;
 mod rpc;

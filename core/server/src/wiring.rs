@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::config::{Config, JsonRpcConfig};
 use crate::http::{self, ApiState, Auth};
+use crate::image_server::ImageServer;
 use crate::plugins::{self, Plans};
 use crate::{rpc, signals};
 
@@ -39,6 +40,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         RpcTransport::None => None,
         RpcTransport::JsonRpc => Some(Rpc::prepare(&config.json_rpc).await?),
     };
+    let image_server = ImageServer::prepare(&config.image_server).await?;
     let stop = CancellationToken::new();
     // Before the conductor: a signal that nobody hears ends the process with what it has begun.
     let departure = signals::watch(stop.clone());
@@ -46,9 +48,11 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let store = Store::open(&config.database).await.context("the database could not be opened")?;
     let _only = only_user(&store)?;
     let (own, notifications) = (config.conductor(), &config.notifications);
-    let conductor = Conductor::start_with(own, notifications, store.clone(), Arc::new(registry))
+    let images = image_server.as_ref().map(ImageServer::images);
+    let conductor = Conductor::start_with(own, notifications, store.clone(), Arc::new(registry), images)
         .await
         .context("the conductor could not be started")?;
+    let image_server = image_server.map(|server| server.serve(conductor.clone())).transpose()?;
     let mut state = ApiState::new(conductor.clone(), &config.api, auth);
     let calls = match rpc {
         Some(rpc) => {
@@ -63,6 +67,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     // Others may have sent work until they noticed.
     if let Some(calls) = calls {
         calls.end().await;
+    }
+    // Deployments may have been waiting for a BMC that fetches.
+    if let Some(image_server) = image_server {
+        image_server.end().await;
     }
     conductor.end().await;
     store.close().await;

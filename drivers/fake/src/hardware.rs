@@ -37,7 +37,7 @@ export_plugin! {
     hardware: {
         "fake-hardware" => {
             boot: ["fake", "noop"],
-            deploy: ["fake", "noop"],
+            deploy: ["fake", "ramdisk", "noop"],
             management: ["fake"],
             network: ["noop"],
             power: ["fake"],

@@ -341,7 +341,8 @@ async fn a_receiver_that_never_reads_holds_no_task() {
     let node = fixture.node().await;
     let registry = Arc::clone(fixture.conductor.registry());
     let telling = config(&receiver, Some(Level::Info));
-    let conductor = Conductor::start_with(quick(), &telling, fixture.store.clone(), registry).await.unwrap();
+    let conductor =
+        Conductor::start_with(quick(), &telling, fixture.store.clone(), registry, None).await.unwrap();
 
     for state in [PowerState::On, PowerState::Off, PowerState::Reboot] {
         let context = RequestContext::default();

@@ -1,14 +1,22 @@
-//! The implementations that are part of the conductor: `no-*`, which refuse, and `noop`, which do nothing.
+//! The implementations that are part of the conductor: `no-*`, which refuse, `noop`, which do nothing, and what needs
+//! no BMC of its own.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`ramdisk`] | deploys by booting an image |
 //!
 //! They are written on the SDK like any other, so that nothing treats them differently.
 //!
 //! Source: Ironic's driver factory.
+
+mod ramdisk;
 
 use farrier_host::{Builtin, Plugin};
 use farrier_sdk::interface::vendor::VendorInterface;
 use farrier_sdk::prelude::*;
 
 use super::error::RegistryError;
+use ramdisk::RamdiskDeploy;
 
 /// Name of the plugin that holds them.
 const NAME: &str = "builtin";
@@ -32,6 +40,7 @@ pub fn builtins() -> Result<Plugin, RegistryError> {
         Builtin::new(|| NoopManagement),
         Builtin::new(|| NoopNetwork),
         Builtin::new(|| NoopStorage),
+        Builtin::new(|| RamdiskDeploy),
     ];
     Plugin::builtin(NAME, implementations).map_err(RegistryError::Builtin)
 }
@@ -47,11 +56,10 @@ pub fn builtin_names(kind: InterfaceType) -> &'static [&'static str] {
         InterfaceType::Raid => &["no-raid"],
         InterfaceType::Rescue => &["no-rescue"],
         InterfaceType::Vendor => &["no-vendor"],
-        InterfaceType::Boot
-        | InterfaceType::Deploy
-        | InterfaceType::Management
-        | InterfaceType::Network
-        | InterfaceType::Storage => &["noop"],
+        InterfaceType::Deploy => &["noop", "ramdisk"],
+        InterfaceType::Boot | InterfaceType::Management | InterfaceType::Network | InterfaceType::Storage => {
+            &["noop"]
+        }
         InterfaceType::Power => &[],
     }
 }

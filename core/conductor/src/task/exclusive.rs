@@ -336,6 +336,9 @@ impl ExclusiveTask {
         if let Some((revision, info)) = core.access.as_ref().and_then(super::TaskAccess::take_saved) {
             adopt_internal_info(core, revision, &info);
         }
+        if let Some(switched) = core.access.as_ref().and_then(super::TaskAccess::take_switched) {
+            core.node.power_state = switched.0;
+        }
         let store = &core.shared.store;
         let mut saved = match admission {
             None => store.node_update(&core.stored, &core.node).await?,
