@@ -29,6 +29,7 @@ const SOURCES: &[Source] = &[
     source("`[conductor]`", "core/conductor/src/config.rs", "ConductorConfig"),
     source("`[database]`", "core/store/src/config.rs", "StoreConfig"),
     source("`[drivers]`", "core/conductor/src/config.rs", "DriverConfig"),
+    source("`[image_server]`", "core/server/src/config.rs", "ImageServerConfig"),
     source("`[json_rpc]`", "core/server/src/config.rs", "JsonRpcConfig"),
     source("`[log]`", "core/server/src/config.rs", "LogConfig"),
     source("`[notifications]`", "core/conductor/src/config/notification.rs", "NotificationConfig"),

@@ -10,12 +10,15 @@
 //! | [`ipmi_sim`] | somebody else's BMC that speaks IPMI |
 //! | [`pyghmi`] | another one, as virtual machines have it |
 //! | [`lab_vm`] | a virtual machine with a BMC |
+//! | [`redfish_vm`] | virtual machines with a BMC that speaks Redfish |
+//! | [`boot_iso`] | a CD that such a machine boots |
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`plugin`] | our plugins as shared libraries |
 //! | [`port`] | ports nobody else takes |
 //! | [`wait`] | waiting for a state, with a deadline |
 //! | [`http`] | requests to a server on this machine |
+//! | [`files`] | a server of files on this machine |
 //! | [`postgres`] | a PostgreSQL of its own |
 //! | [`sushy`] | a BMC that speaks Redfish |
 //! | [`mockup`] | vendors' BMCs that speak Redfish |
@@ -29,8 +32,10 @@
 //! Nothing here installs anything; `cargo xtask test` does, and each error names
 //! what is missing.
 
+pub mod boot_iso;
 pub mod error;
 pub mod farrierd;
+pub mod files;
 pub mod http;
 pub mod inject;
 pub mod ipmi;
@@ -46,6 +51,7 @@ pub mod postgres;
 pub mod process;
 pub mod program;
 pub mod pyghmi;
+pub mod redfish_vm;
 mod runtime;
 pub mod sensors;
 pub mod sushy;

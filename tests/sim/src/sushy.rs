@@ -24,9 +24,9 @@ pub const PASSWORD: &str = "correct-horse";
 pub const SYSTEM: &str = "/redfish/v1/Systems/6661727a-6965-4072-8000-000000000001";
 
 /// The two above as it reads them from a file: the password by bcrypt, cheaply.
-const LOGINS: &str = "admin:$2b$04$BNrpxFKfMwrqJ5D0OrNSIeoFmRiDKwJ58DeN50tJ.PsCz55kVcJxC\n";
+pub(crate) const LOGINS: &str = "admin:$2b$04$BNrpxFKfMwrqJ5D0OrNSIeoFmRiDKwJ58DeN50tJ.PsCz55kVcJxC\n";
 /// And as a request carries them.
-const AUTHORIZATION: &str = "Basic YWRtaW46Y29ycmVjdC1ob3JzZQ==";
+pub(crate) const AUTHORIZATION: &str = "Basic YWRtaW46Y29ycmVjdC1ob3JzZQ==";
 /// It is a Python program that imports a good deal.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -102,6 +102,21 @@ impl Sushy {
     /// As [`http::request`].
     pub fn is_on(&self) -> Result<bool, SimError> {
         Ok(self.system()?.get("PowerState").is_some_and(|state| state == "On"))
+    }
+}
+
+impl Sushy {
+    /// What is in the CD drive of its machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`http::request`].
+    pub fn medium(&self) -> Result<Option<String>, SimError> {
+        let headers = [("Authorization", AUTHORIZATION)];
+        let path = format!("{SYSTEM}/VirtualMedia/Cd");
+        let drive = http::request(self.address, "GET", &path, &headers, None)?.json();
+        let inserted = drive.get("Inserted").and_then(Value::as_bool).unwrap_or_default();
+        Ok(drive.get("Image").and_then(Value::as_str).filter(|_| inserted).map(str::to_owned))
     }
 }
 

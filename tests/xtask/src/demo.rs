@@ -1,6 +1,7 @@
 //! The product in a minute: a conductor, three plugins, two simulated BMCs, one node of each kind.
 
 mod act;
+mod deploy;
 mod left;
 mod machine;
 mod table;
@@ -38,6 +39,9 @@ pub(crate) struct Options {
     /// Stop the conductor and the simulators at the end
     #[arg(long, conflicts_with = "stop")]
     once: bool,
+    /// Deploy an image on a virtual machine instead, see it boot, and take it away again
+    #[arg(long, conflicts_with = "stop")]
+    deploy: bool,
     /// Only stop what an earlier demonstration left running
     #[arg(long)]
     stop: bool,
@@ -52,6 +56,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), TaskEr
         return Ok(());
     }
     install::for_building()?;
+    if options.deploy {
+        install::for_redfish_machine()?;
+        build(workspace)?;
+        clear(&directory)?;
+        return deploy::show(workspace, &directory);
+    }
     install::for_ipmi()?;
     install::for_redfish()?;
     build(workspace)?;
@@ -103,8 +113,9 @@ fn clear(directory: &Path) -> Result<(), TaskError> {
     fs::create_dir_all(directory).map_err(TaskError::io(format!("make `{}`", directory.display())))
 }
 
-fn start(workspace: &Workspace, directory: &Path, left: &Left) -> Result<Farrierd, TaskError> {
-    let settings = Settings {
+/// Settings of a conductor with all our plugins.
+fn settings(workspace: &Workspace, directory: &Path) -> Result<Settings, TaskError> {
+    Ok(Settings {
         program: program(workspace, "farrierd"),
         directory: directory.to_owned(),
         plugins: workspace.plugins(),
@@ -114,8 +125,11 @@ fn start(workspace: &Workspace, directory: &Path, left: &Left) -> Result<Farrier
         drivers: Vec::new(),
         conductor: Vec::new(),
         tables: FAKE_DELAY.to_owned(),
-    };
-    let mut conductor = Farrierd::start(&settings)?;
+    })
+}
+
+fn start(workspace: &Workspace, directory: &Path, left: &Left) -> Result<Farrierd, TaskError> {
+    let mut conductor = Farrierd::start(&settings(workspace, directory)?)?;
     left.note("farrierd", conductor.process().id())?;
     println!(
         "conductor: http://{}, ready after {} ms, {} MiB resident, log in {}",

@@ -24,8 +24,10 @@ enum Sign {
     Program(&'static str),
     /// A file.
     File(&'static str),
-    /// A module of the system's Python.
+    /// A module of the Python on the path.
     Python(&'static str),
+    /// A module of the distribution's own Python, which need not be the one on the path.
+    SystemPython(&'static str),
 }
 
 /// Compiler, for the database that is built in and for the broken plugins that tests build.
@@ -45,6 +47,15 @@ const VIRTUAL_MACHINE: [Package; 3] = [
     Package { name: "seabios", sign: Sign::File("/usr/share/seabios/bios.bin") },
     Package { name: "xxd", sign: Sign::Program("xxd") },
 ];
+/// What runs virtual machines that a BMC with Redfish switches.
+const REDFISH_MACHINE: [Package; 6] = [
+    Package { name: "qemu-system-x86", sign: Sign::Program("qemu-system-x86_64") },
+    Package { name: "seabios", sign: Sign::File("/usr/share/seabios/bios-256k.bin") },
+    Package { name: "ovmf", sign: Sign::File("/usr/share/OVMF/OVMF_CODE_4M.fd") },
+    Package { name: "libvirt-daemon-system", sign: Sign::Program("libvirtd") },
+    Package { name: "python3-libvirt", sign: Sign::SystemPython("libvirt") },
+    Package { name: "python3-venv", sign: Sign::SystemPython("ensurepip") },
+];
 /// The second database.
 const POSTGRES: Package = Package { name: "postgresql", sign: Sign::File("/usr/lib/postgresql") };
 /// What Python programs are installed with.
@@ -55,6 +66,28 @@ const PYTHON: [Package; 2] = [
 
 /// The Python programs and all they need, with versions.
 const REQUIREMENTS: &str = include_str!("../requirements.txt");
+/// Which of them the BMC of a virtual machine needs.
+const MACHINE_REQUIREMENTS: &[&str] = &[
+    "bcrypt",
+    "blinker",
+    "certifi",
+    "charset-normalizer",
+    "click",
+    "Flask",
+    "idna",
+    "itsdangerous",
+    "Jinja2",
+    "MarkupSafe",
+    "pbr",
+    "requests",
+    "sushy-tools",
+    "tenacity",
+    "urllib3",
+    "WebOb",
+    "Werkzeug",
+];
+/// The distribution's Python, for which it has the module of libvirt.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// A program that is compiled where there is none, once; each release builds with our toolchain.
 #[derive(Debug)]
@@ -94,19 +127,23 @@ impl Package {
         match self.sign {
             Sign::Program(program) => program::find(program, "").is_err(),
             Sign::File(file) => !Path::new(file).exists(),
-            Sign::Python(module) => {
-                let mut python = Command::new("python3");
-                python.args(["-c", &format!("import {module}")]);
-                !succeeds(python)
-            }
+            Sign::Python(module) => !has_module("python3", module),
+            Sign::SystemPython(module) => !has_module(SYSTEM_PYTHON, module),
         }
     }
+}
+
+fn has_module(python: &str, module: &str) -> bool {
+    let mut python = Command::new(python);
+    python.args(["-c", &format!("import {module}")]);
+    succeeds(python)
 }
 
 /// All that the tests need.
 pub(crate) fn for_tests(workspace: &Workspace) -> Result<(), TaskError> {
     packages(&packages_of_tests(workspace))?;
     python_programs()?;
+    machine_programs()?;
     for tool in [&NEXTEST, &DENY, &MDBOOK] {
         compile(workspace, tool)?;
     }
@@ -128,6 +165,9 @@ pub(crate) fn missing_for_tests(workspace: &Workspace) -> Vec<String> {
     if !venv_is_current(&venv::directory()) {
         missing.push("Python programs".to_owned());
     }
+    if !is_current(&venv::machine_directory(), &machine_requirements()) {
+        missing.push("Python programs for virtual machines".to_owned());
+    }
     let tools = [&NEXTEST, &DENY, &MDBOOK].into_iter().filter(|tool| !tool.is_there(workspace));
     missing.extend(tools.map(|tool| tool.package.to_owned()));
     missing
@@ -143,6 +183,12 @@ pub(crate) fn for_redfish() -> Result<(), TaskError> {
     python_programs()
 }
 
+/// What a virtual machine with a BMC that speaks Redfish needs.
+pub(crate) fn for_redfish_machine() -> Result<(), TaskError> {
+    packages(&REDFISH_MACHINE)?;
+    machine_programs()
+}
+
 /// What a database of its own needs.
 pub(crate) fn for_postgres() -> Result<(), TaskError> {
     packages(&[POSTGRES])
@@ -156,6 +202,7 @@ pub(crate) fn for_building() -> Result<(), TaskError> {
 /// The virtual machine belongs to the labs; without them nobody needs it.
 fn packages_of_tests(workspace: &Workspace) -> Vec<Package> {
     let always = COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, FREEIPMI, POSTGRES]).chain(PYTHON);
+    let always = always.chain(REDFISH_MACHINE);
     always.chain(VIRTUAL_MACHINE.into_iter().filter(|_| workspace.labs().is_some())).collect()
 }
 
@@ -213,13 +260,36 @@ pub(crate) fn python_environment(directory: &Path, requirements: &str) -> Result
         return Ok(());
     }
     packages(&PYTHON)?;
+    environment(directory, requirements, "python3", &[])
+}
+
+/// The BMC of a virtual machine, for the Python that has the module of libvirt.
+fn machine_programs() -> Result<(), TaskError> {
+    let (directory, requirements) = (venv::machine_directory(), machine_requirements());
+    environment(&directory, &requirements, SYSTEM_PYTHON, &["--system-site-packages"])
+}
+
+/// What the BMC of a virtual machine needs, with the versions that everything else has.
+fn machine_requirements() -> String {
+    let wanted =
+        |line: &&str| line.split_once("==").is_some_and(|(name, _)| MACHINE_REQUIREMENTS.contains(&name));
+    REQUIREMENTS.lines().filter(wanted).map(|line| format!("{line}\n")).collect()
+}
+
+/// Makes a Python environment unless it is there.
+fn environment(
+    directory: &Path,
+    requirements: &str,
+    python: &str,
+    options: &[&str],
+) -> Result<(), TaskError> {
     let _lock = lock(directory)?;
     if is_current(directory, requirements) {
         return Ok(());
     }
     println!("installing Python programs in {}", directory.display());
-    let mut make = Command::new("python3");
-    make.args(["-m", "venv", "--clear"]).arg(directory);
+    let mut make = Command::new(python);
+    make.args(["-m", "venv", "--clear"]).args(options).arg(directory);
     run(make)?;
     let list = stamp(directory).with_extension("new");
     fs::write(&list, requirements).map_err(TaskError::io(format!("write `{}`", list.display())))?;
@@ -295,6 +365,18 @@ mod tests {
             .collect();
 
         assert!(loose.is_empty(), "{loose:?}");
+    }
+
+    #[test]
+    fn every_requirement_of_the_machines_has_its_version() {
+        let found: Vec<String> = machine_requirements()
+            .lines()
+            .filter_map(|line| Some(line.split_once("==")?.0.to_owned()))
+            .collect();
+
+        let lacking: Vec<_> =
+            MACHINE_REQUIREMENTS.iter().filter(|name| !found.iter().any(|found| found == *name)).collect();
+        assert!(lacking.is_empty(), "{lacking:?}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod architecture;
 mod client;
 mod crash;
 mod daemon;
+mod deploy;
 mod harness;
 mod labs;
 mod locks;

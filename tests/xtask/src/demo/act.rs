@@ -80,7 +80,12 @@ fn power(conductor: &Farrierd, machine: &Machine, action: &str, plugin: String) 
 }
 
 /// One request that must succeed.
-fn call(conductor: &Farrierd, method: &str, path: &str, body: Option<&Value>) -> Result<Value, TaskError> {
+pub(super) fn call(
+    conductor: &Farrierd,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, TaskError> {
     let response = conductor.call(method, path, body)?;
     if (200..300).contains(&response.status) {
         return Ok(response.json());
@@ -94,6 +99,6 @@ fn call(conductor: &Farrierd, method: &str, path: &str, body: Option<&Value>) ->
     .into())
 }
 
-fn member(node: &Value, name: &str) -> Option<String> {
+pub(super) fn member(node: &Value, name: &str) -> Option<String> {
     node.get(name).and_then(Value::as_str).map(str::to_owned)
 }

@@ -1,0 +1,55 @@
+//! Virtual machines, which boot what is deployed.
+
+use std::time::Duration;
+
+use farrier_sim::boot_iso::{self, Firmware};
+use farrier_sim::files::FileServer;
+use farrier_sim::redfish_vm::{RedfishVm, Transport};
+
+use super::{assert_empty, available, daemon, images, moves_to};
+use crate::harness::Daemon;
+
+/// How long firmware may take without KVM on a busy machine.
+const BOOT_PATIENCE: Duration = Duration::from_secs(180);
+
+/// Deploys an image on a machine, sees it boot, and takes it away again.
+fn life(daemon: &Daemon, vm: &RedfishVm, boot_iso: &str, greeting: &str) {
+    available(daemon, &vm.driver_info(), boot_iso);
+    assert!(!vm.is_on().unwrap());
+
+    let active = moves_to(daemon, "active", "deploy");
+
+    assert_eq!((active["power_state"].as_str(), active["last_error"].as_str()), (Some("power on"), None));
+    assert!(vm.medium().unwrap().is_some());
+    vm.wait_for_serial(greeting, BOOT_PATIENCE).unwrap();
+    assert!(vm.is_on().unwrap());
+    let available = moves_to(daemon, "available", "undeploy");
+    assert_empty(&available);
+    assert_eq!(vm.medium().unwrap(), None);
+    assert!(!vm.is_on().unwrap());
+}
+
+#[test]
+fn a_machine_with_bios_boots_the_image_at_an_address() {
+    let room = tempfile::tempdir().unwrap();
+    let images = images(room.path(), "e2e-bios");
+    let files = FileServer::start(&images).unwrap();
+    let vm = RedfishVm::start(room.path(), Firmware::Bios, Transport::Http)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let daemon = daemon("");
+
+    life(&daemon, &vm, &files.url("boot.iso"), &boot_iso::greeting("e2e-bios", Firmware::Bios));
+}
+
+#[test]
+fn a_machine_with_uefi_boots_a_file_of_the_conductor_and_its_bmc_speaks_tls() {
+    let room = tempfile::tempdir().unwrap();
+    let images = images(room.path(), "e2e-uefi");
+    let vm = RedfishVm::start(room.path(), Firmware::Uefi, Transport::Https)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let daemon =
+        daemon(&format!("[image_server]\nport = 0\ndirectories = [{:?}]\n", images.display().to_string()));
+    let file = format!("file://{}", images.join("boot.iso").display());
+
+    life(&daemon, &vm, &file, &boot_iso::greeting("e2e-uefi", Firmware::Uefi));
+}
