@@ -2,9 +2,9 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`guest`] | the program that runs, in 512 bytes and without an operating system |
-//! | [`efi`] | that program as UEFI wants it: a PE file in a FAT file system |
-//! | [`disc`] | the CD around both |
+//! | `guest` | the program that runs, in 512 bytes and without an operating system |
+//! | `efi` | that program as UEFI wants it: a PE file in a FAT file system |
+//! | `disc` | the CD around both |
 //!
 //! The guest greets, waits for its power button, says good-bye and switches the machine off.
 
