@@ -29,3 +29,22 @@ fn every_option_has_a_type_a_default_and_a_meaning() {
         }
     }
 }
+
+#[test]
+fn the_unit_gives_the_daemon_the_time_it_takes_to_stop() {
+    let unit = fs::read_to_string(root().join("docs/src/operate/farrierd.service")).unwrap();
+    let lines = unit.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let (sections, settings): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with('['));
+    let value =
+        |key: &str| settings.iter().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+    let Options(tables) = Options::find(&root()).unwrap();
+    let mut rows = tables.iter().flat_map(|table| &table.rows);
+    let graceful = rows.find(|row| row.name == "graceful_shutdown_timeout").unwrap();
+
+    assert_eq!(sections, ["[Unit]", "[Service]", "[Install]"]);
+    assert!(settings.iter().all(|line| line.contains('=')), "{settings:?}");
+    assert!(value("ExecStart").ends_with("/farrierd"));
+    let (given, taken): (u32, u32) =
+        (value("TimeoutStopSec").parse().unwrap(), graceful.default.parse().unwrap());
+    assert!(taken + 3 * 5 <= given, "{taken} s, and three plugins 5 s each, within {given} s");
+}
