@@ -16,6 +16,19 @@ fn the_page_of_options_is_what_the_sources_say() {
 }
 
 #[test]
+fn every_table_of_the_configuration_is_on_the_page() {
+    let source = fs::read_to_string(root().join("core/server/src/config.rs")).unwrap();
+    let names = source.split_once("const OWN_TABLES").unwrap().1.split_once("= [").unwrap().1;
+    let names: Vec<&str> = names.split("];").next().unwrap().split('"').skip(1).step_by(2).collect();
+    let Options(tables) = Options::find(&root()).unwrap();
+
+    assert!(names.len() > 5, "{names:?}");
+    for name in names {
+        assert!(tables.iter().any(|table| table.title == format!("`[{name}]`")), "{name}");
+    }
+}
+
+#[test]
 fn every_option_has_a_type_a_default_and_a_meaning() {
     let Options(tables) = Options::find(&root()).unwrap();
 
