@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`shelf`] | which files may be served, and their addresses |
-//! | [`file`] | one file as an answer, or the part of it that was asked for |
+//! | [`file`](mod@file) | one file as an answer, or the part of it that was asked for |
 //!
 //! The address names the node, the time it expires and the file's name, never its path: what is served is the image
 //! that the node has when it is fetched. A request without a signature of ours reads neither database nor disk.
