@@ -109,7 +109,8 @@ impl RedfishVm {
     ///
     /// # Errors
     ///
-    /// [`Missing`](SimError::Missing) without the programs, and those of [`Process`].
+    /// [`Io`](SimError::Io) for anybody but root, [`Missing`](SimError::Missing) without the programs, and those of
+    /// [`Process`].
     pub fn start(directory: &Path, firmware: Firmware, transport: Transport) -> Result<Self, SimError> {
         for (name, package) in [
             ("libvirtd", "libvirt-daemon-system"),
@@ -137,9 +138,6 @@ impl RedfishVm {
         let mut command = Command::new(program::find("unshare", "")?);
         // Everything in there ends with its first process, and that one with ours.
         command.args(["--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]);
-        if !rustix::process::geteuid().is_root() {
-            command.args(["--user", "--map-root-user"]);
-        }
         command.args(["sh", "-c", START, "sh"]).arg(directory).arg(python).arg(BMC).current_dir(directory);
         let mut process = Process::start("redfish-vm", command, &directory.join("log"))?;
         process.wait_until("its BMC listens", START_PATIENCE, || TcpStream::connect(address).ok())?;

@@ -31,15 +31,16 @@ fn images(room: &Path, marker: &str) -> std::path::PathBuf {
     images
 }
 
-/// Runs `baremetal node VERB n1` and waits until the node is free again in a state.
+/// Asks for a verb and waits until the node is free again in a state.
 fn moves_to(daemon: &Daemon, state: &str, verb: &str) -> Value {
     ask(daemon, verb);
     arrived(daemon, state)
 }
 
-/// Runs `baremetal node VERB n1`.
+/// Asks for a verb.
 fn ask(daemon: &Daemon, verb: &str) {
-    baremetal(daemon, &["node", verb, "n1"]);
+    let response = daemon.send("PUT", "/v1/nodes/n1/states/provision", &json!({ "target": verb }));
+    assert_eq!(response.status, 202, "{}", response.json());
 }
 
 fn arrived(daemon: &Daemon, state: &str) -> Value {
@@ -48,19 +49,11 @@ fn arrived(daemon: &Daemon, state: &str) -> Value {
     })
 }
 
-/// Runs a command of the client that must succeed.
-fn baremetal(daemon: &Daemon, arguments: &[&str]) {
-    let output = daemon.baremetal(arguments);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "baremetal {}: {error}", arguments.join(" "));
-}
-
-/// A node `n1` with this BMC, available and with this image.
-fn available(daemon: &Daemon, driver_info: &Value, boot_iso: &str) {
+/// A node `n1` with this BMC, available.
+fn available(daemon: &Daemon, driver_info: &Value) {
     daemon.enroll("n1", "redfish", driver_info);
     moves_to(daemon, "manageable", "manage");
     moves_to(daemon, "available", "provide");
-    baremetal(daemon, &["node", "set", "n1", "--instance-info", &format!("boot_iso={boot_iso}")]);
 }
 
 /// Nothing of the instance is left on a node.

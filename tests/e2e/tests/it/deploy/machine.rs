@@ -6,24 +6,35 @@ use farrier_sim::boot_iso::{self, Firmware};
 use farrier_sim::files::FileServer;
 use farrier_sim::redfish_vm::{RedfishVm, Transport};
 
-use super::{assert_empty, available, daemon, images, moves_to};
+use super::{arrived, assert_empty, available, daemon, images};
 use crate::harness::Daemon;
 
 /// How long firmware may take without KVM on a busy machine.
 const BOOT_PATIENCE: Duration = Duration::from_secs(180);
 
+/// Runs a command of the unchanged client that must succeed.
+fn baremetal(daemon: &Daemon, arguments: &[&str]) {
+    let output = daemon.baremetal(arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "baremetal {}: {error}", arguments.join(" "));
+}
+
 /// Deploys an image on a machine, sees it boot, and takes it away again.
 fn life(daemon: &Daemon, vm: &RedfishVm, boot_iso: &str, greeting: &str) {
-    available(daemon, &vm.driver_info(), boot_iso);
+    available(daemon, &vm.driver_info());
+    baremetal(daemon, &["node", "set", "n1", "--instance-info", &format!("boot_iso={boot_iso}")]);
     assert!(!vm.is_on().unwrap());
 
-    let active = moves_to(daemon, "active", "deploy");
+    baremetal(daemon, &["node", "deploy", "n1"]);
+
+    let active = arrived(daemon, "active");
 
     assert_eq!((active["power_state"].as_str(), active["last_error"].as_str()), (Some("power on"), None));
     assert!(vm.medium().unwrap().is_some());
     vm.wait_for_serial(greeting, BOOT_PATIENCE).unwrap();
     assert!(vm.is_on().unwrap());
-    let available = moves_to(daemon, "available", "undeploy");
+    baremetal(daemon, &["node", "undeploy", "n1"]);
+    let available = arrived(daemon, "available");
     assert_empty(&available);
     assert_eq!(vm.medium().unwrap(), None);
     assert!(!vm.is_on().unwrap());

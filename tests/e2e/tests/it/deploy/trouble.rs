@@ -44,7 +44,9 @@ impl Place {
 
     /// An available node of this machine, with an image.
     fn node(&self, daemon: &Daemon, file: &str) {
-        available(daemon, &self.driver_info(), &self.files.url(file));
+        available(daemon, &self.driver_info());
+        let image = json!([{"op": "add", "path": "/instance_info/boot_iso", "value": self.files.url(file)}]);
+        assert_eq!(daemon.send("PATCH", "/v1/nodes/n1", &image).status, 200);
     }
 
     /// Undeploys the node: its drive is empty and the machine off.
