@@ -1,4 +1,4 @@
-//! Vendors' BMCs that speak Redfish, played from what real ones answered; their data is in the [`labs`](crate::labs).
+//! Vendors' BMCs that speak Redfish, played from what real ones answered; their data is part of the labs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -97,6 +97,7 @@ fn compare(workspace: &Workspace) -> Result<(), TaskError> {
         };
         println!("{what:<50} {theirs:>12.2} {ours:>12.2} {ratio:>7.0}x");
     }
+    redfish(workspace)?;
     let version = reference.get("version").and_then(Value::as_str).unwrap_or("of unknown version");
     println!("the reference is ironic {version}, with SQLite and fake drivers as here");
     Ok(())
@@ -118,6 +119,15 @@ fn reference(workspace: &Workspace) -> Result<Map<String, Value>, TaskError> {
     // The reference itself prints warnings before the result.
     let last = printed.lines().next_back().unwrap_or_default();
     serde_json::from_str(last).map_err(|_| TaskError::Figures { of: "the reference" })
+}
+
+/// What a poll of the power state over Redfish costs beside the reference's library; prints a table of its own.
+fn redfish(workspace: &Workspace) -> Result<(), TaskError> {
+    println!("\nmeasuring the redfish driver, which takes about a minute");
+    let mut measure =
+        workspace.cargo(["bench", "--quiet", "--package", "farrier-redfish", "--bench", "polls"]);
+    measure.env("FARRIER_REFERENCE_PYTHON", workspace.target.join("reference-venv/bin/python"));
+    run(measure)
 }
 
 /// What we reach here, all built with optimization.

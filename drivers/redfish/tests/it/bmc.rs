@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub(crate) has_basic: bool,
     /// Tag of every resource; weak if it begins with `W/`.
     pub(crate) tag: Option<String>,
+    /// Closes each connection after one answer.
+    pub(crate) closes: bool,
     rules: Vec<Rule>,
     logins: usize,
 }
@@ -196,8 +198,8 @@ impl Bmc {
         while let Some(mut request) = read_request(&mut wire, connection) {
             let path = request.path.clone();
             let rule = self.state().take_rule(&request.method, &path);
-            let closes =
-                request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
+            let closes = self.state().closes
+                || request.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
             let (status, bytes, ends) = match rule {
                 None => {
                     let (status, headers, body) = self.state().act(&request);
@@ -264,6 +266,7 @@ impl State {
             has_sessions: true,
             has_basic: true,
             tag: None,
+            closes: false,
             rules: Vec::new(),
             logins: 0,
         }

@@ -23,6 +23,7 @@ mod labs;
 mod management;
 mod power;
 mod retry;
+mod rows;
 mod sushy;
 mod tls;
 mod vendor;

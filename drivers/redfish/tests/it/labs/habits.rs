@@ -130,3 +130,26 @@ async fn tls_with_an_authority_of_its_own_is_believed_when_that_is_given() {
 
     assert!(error.message().contains("TLS failed"), "{error}");
 }
+
+#[tokio::test]
+async fn tasks_that_end_badly_or_vanish_are_told_apart() {
+    for (end, fails) in [("Completed", false), ("gone", false), ("Exception", true), ("Cancelled", true)] {
+        let (mockup, bench) =
+            (Mockup::start(DELL, &["--task-seconds", "0.2", "--task-end", end]), Bench::new());
+        let task = mockup.plain_task();
+        let update =
+            FirmwareUpdate { component: "bmc".to_owned(), url: "http://h/x.bin".to_owned(), wait: None };
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let outcome = loop {
+            let outcome = bench.firmware.update(&task, vec![update.clone()]).await;
+            if !matches!(outcome, Ok(StepOutcome::Wait { .. })) || std::time::Instant::now() > deadline {
+                break outcome;
+            }
+        };
+
+        match outcome {
+            Ok(outcome) => assert_eq!((outcome, fails), (StepOutcome::Done, false), "{end}"),
+            Err(error) => assert!(fails && error.message().contains(end), "{end}: {error}"),
+        }
+    }
+}
