@@ -4,6 +4,7 @@ mod config;
 mod http;
 mod image_server;
 mod logging;
+mod open_files;
 mod plugins;
 mod rpc;
 mod signals;
@@ -78,6 +79,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         None => {
             logging::start(&config.log).context("the log filter is not valid")?;
+            open_files::raise_limit();
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(wiring::run(config))?;
             Ok(ExitCode::SUCCESS)

@@ -15,6 +15,7 @@
 //! | [`process`] | a program that ends with the test that started it |
 //! | [`program`] | where an installed program is |
 //! | [`plugin`] | our plugins as shared libraries |
+//! | [`open_files`] | how many files a process may have open |
 //! | [`port`] | ports nobody else takes |
 //! | [`wait`] | waiting for a state, with a deadline |
 //! | [`http`] | requests to a server on this machine |
@@ -45,6 +46,7 @@ pub mod labs;
 pub mod machine;
 pub mod mockup;
 pub mod network;
+pub mod open_files;
 pub mod plugin;
 pub mod port;
 pub mod postgres;

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use farrier_sdk::serde_json::json;
 use farrier_sim::ipmi::{Bmc, Settings};
+use farrier_sim::open_files;
 
 use boundary::Driver;
 use clients::{Cost, Tool};
@@ -43,11 +44,13 @@ fn main() {
     if let Some(role) = fleet::role() {
         fleet::simulate(&role);
     }
+    open_files::raise_limit().unwrap();
     let bmcs = std::env::var("FARRIER_BENCH_BMCS").map_or(BMCS, |count| count.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut targets = Targets::default();
         let quick = Fleet::start(Kind::Quick, bmcs);
+        many::memory(&quick, bmcs, &mut targets).await;
         one_at_a_time(&quick, bmcs, &mut targets).await;
         parts(&quick).await;
         many::growth(&quick, bmcs, &mut targets).await;

@@ -16,6 +16,9 @@ struct Row {
 
 /// A time as a part of another one.
 pub(crate) fn share(time: Duration, of: Duration) -> String {
+    if time.is_zero() {
+        return "too little to be counted".to_owned();
+    }
     let times = of.as_secs_f64() / time.as_secs_f64();
     if times < 10.0 { format!("1/{times:.1}") } else { format!("1/{times:.0}") }
 }

@@ -16,6 +16,7 @@ use super::controller::{Controller, Outgoing};
 use crate::error::SimError;
 use crate::inject::{CommandId, Trouble};
 use crate::network::Way;
+use crate::open_files;
 use crate::runtime;
 
 /// Largest datagram that is received whole.
@@ -219,6 +220,7 @@ impl Fleet {
         place: Place,
         mut settings: impl FnMut(usize) -> Settings,
     ) -> Result<Self, SimError> {
+        open_files::raise_limit()?;
         let start = |index| Bmc::start_at(place.address(index)?, settings(index));
         Ok(Self { bmcs: (0..count).map(start).collect::<Result<_, _>>()? })
     }
