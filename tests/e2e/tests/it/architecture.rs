@@ -46,6 +46,7 @@ const TESTS_MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("conductor", &["fake"]),
     // measured from outside of the boundary
     ("ipmi", &["host"]),
+    ("redfish", &["host"]),
     ("server", &["fake"]),
     // next crate above this line
 ];
