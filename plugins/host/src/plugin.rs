@@ -165,8 +165,6 @@ pub struct Plugin {
     origin: Origin,
     shared: Arc<Shared>,
     source: Source,
-    /// What it was opened through, of a library.
-    module: Option<PluginModRef>,
     opened: Mutex<HashMap<(InterfaceType, String), Arc<Interface>>>,
 }
 
@@ -232,7 +230,7 @@ impl Plugin {
             }
         };
         let source = Source::Library(Box::new(ManuallyDrop::new(opened)));
-        Ok(Self { descriptor, origin, shared, source, module: Some(module), opened: Mutex::default() })
+        Ok(Self { descriptor, origin, shared, source, opened: Mutex::default() })
     }
 
     /// Opens a plugin that is linked into this program; its descriptor comes from the module.
@@ -280,8 +278,7 @@ impl Plugin {
             options: Vec::new(),
         };
         let source = Source::Builtin(implementations, runtime);
-        let (module, opened) = (None, Mutex::default());
-        Ok(Self { descriptor, origin: Origin::Builtin, shared, source, module, opened })
+        Ok(Self { descriptor, origin: Origin::Builtin, shared, source, opened: Mutex::default() })
     }
 
     /// The same offering a hardware type that supports these implementations, best first: for one that is made of
@@ -333,14 +330,6 @@ impl Plugin {
         let interface = Arc::new(Interface::new(described.clone(), object, Arc::clone(&self.shared)));
         opened.insert((kind, described.name.clone()), Arc::clone(&interface));
         Ok(interface)
-    }
-
-    /// Opens the same library once more, which a plugin has to refuse: for tools that judge plugins. None for a plugin
-    /// that was not opened through a module.
-    #[must_use]
-    pub fn open_again(&self) -> Option<Result<Self, OpenError>> {
-        let module = self.module?;
-        Some(Self::open(module, self.descriptor.clone(), self.origin.clone(), &OpenConfig::default()))
     }
 
     /// Lets the plugin end what it runs, at most for `patience`. Its implementations are not called any more.

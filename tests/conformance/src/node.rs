@@ -1,6 +1,6 @@
 //! A node as a plugin sees it, with nobody behind it but the kit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +30,6 @@ struct State {
     internal_info: Map<String, Value>,
     revision: u64,
     inspection: Option<Value>,
-    /// What the plugin asked of its node.
-    asked: BTreeSet<String>,
 }
 
 impl Node {
@@ -61,8 +59,7 @@ impl Node {
             "properties": {}, "extra": {}, "instance_info": {},
         });
         let node = node.as_object().cloned().unwrap_or_default();
-        let state =
-            State { node, internal_info: Map::new(), revision: 0, inspection: None, asked: BTreeSet::new() };
+        let state = State { node, internal_info: Map::new(), revision: 0, inspection: None };
         Self(Arc::new(Inner { secrets, siblings, state: Mutex::new(state) }))
     }
 
@@ -85,6 +82,18 @@ impl Node {
         let mut state = self.state();
         state.internal_info = info;
         state.revision += 1;
+    }
+
+    /// Notes what a call has done to the machine, as a conductor does.
+    pub(crate) fn record_power(&self, method: &str, arguments: &Value) {
+        let reached = match (method, arguments.get("state").and_then(Value::as_str)) {
+            ("reboot", _) | ("set_power_state", Some("power on" | "rebooting" | "soft rebooting")) => {
+                "power on"
+            }
+            ("set_power_state", Some("power off" | "soft power off")) => "power off",
+            _ => return,
+        };
+        self.state().node.insert("power_state".to_owned(), reached.into());
     }
 
     /// Everything the plugin left in it, as text.
@@ -113,7 +122,6 @@ impl Node {
     }
 
     async fn answer(self, method: String, arguments: Vec<u8>) -> Result<Vec<u8>, DriverError> {
-        self.state().asked.insert(method.clone());
         let read: Map<String, Value> = decode::<Option<_>>(&arguments)?.unwrap_or_default();
         match method.as_str() {
             "secret.reveal" => {

@@ -83,6 +83,8 @@ pub struct Profile {
     /// `driver_info` of every node. In texts, `${url}`, `${address}`, `${host}`, `${port}`, `${user}`, `${password}`
     /// and `${system}` stand for the machine the node has.
     pub driver_info: Map<String, Value>,
+    /// Properties that take any value, and complain when they are needed.
+    pub takes_anything: Vec<String>,
     /// Options of the plugin.
     pub options: Map<String, Value>,
     /// Arguments of steps that need some, by `TYPE.STEP`.

@@ -25,13 +25,7 @@ pub(crate) fn symbols(file: &[u8]) -> Vec<Symbol> {
 }
 
 fn read(file: &[u8]) -> Option<Vec<Symbol>> {
-    let (table, count) = (u64_at(file, SECTION_HEADERS_AT)?, u16_at(file, 60)?);
-    let section = |index: usize| file.get(table.checked_add(index.checked_mul(SECTION_SIZE)?)?..);
-    let dynamic = (0..usize::from(count))
-        .filter_map(section)
-        .find(|section| u32_at(section, 4) == Some(TYPE_DYNAMIC_SYMBOLS))?;
-    let strings = section(usize::try_from(u32_at(dynamic, 40)?).ok()?)?;
-    let (symbols, strings) = (part(file, dynamic)?, part(file, strings)?);
+    let (symbols, strings) = tables(file)?;
     let named = symbols.chunks_exact(SYMBOL_SIZE).filter_map(|symbol| {
         let rest = strings.get(usize::try_from(u32_at(symbol, 0)?).ok()?..)?;
         let name = rest.split(|byte| *byte == 0).next().filter(|name| !name.is_empty())?;
@@ -39,6 +33,23 @@ fn read(file: &[u8]) -> Option<Vec<Symbol>> {
         Some(Symbol { name: String::from_utf8_lossy(name).into_owned(), defined })
     });
     Some(named.collect())
+}
+
+/// All texts beside the dynamic symbols: their names, and those of the versions they need.
+pub(crate) fn texts(file: &[u8]) -> Vec<String> {
+    let strings = tables(file).map(|(_, strings)| strings).unwrap_or_default();
+    strings.split(|byte| *byte == 0).map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+}
+
+/// The table of dynamic symbols and that of their names.
+fn tables(file: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (table, count) = (u64_at(file, SECTION_HEADERS_AT)?, u16_at(file, 60)?);
+    let section = |index: usize| file.get(table.checked_add(index.checked_mul(SECTION_SIZE)?)?..);
+    let dynamic = (0..usize::from(count))
+        .filter_map(section)
+        .find(|section| u32_at(section, 4) == Some(TYPE_DYNAMIC_SYMBOLS))?;
+    let strings = section(usize::try_from(u32_at(dynamic, 40)?).ok()?)?;
+    Some((part(file, dynamic)?, part(file, strings)?))
 }
 
 /// What the library takes in memory, in bytes.

@@ -150,7 +150,9 @@ impl Session {
         timeout: Duration,
     ) -> Answer {
         let call = self.begin(interface, method, arguments, node, timeout);
-        read(self.runtime.block_on(call)?)
+        let answer = self.runtime.block_on(call)?;
+        node.record_power(method, arguments);
+        read(answer)
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "An answer that never gets to its end is `unreachable` or `timeout`.",
         source: "errors: kinds" },
     Check { id: "FLT-005", level: Level::Must, needs: Needs::Faults, run: http::unauthorized,
-        requirement: "Status 401 is `auth_failed`, and trying again does not help.",
+        requirement: "Status 401 is `auth_failed`.",
         source: "RFC 9110, section 15.5.2" },
     Check { id: "FLT-006", level: Level::Must, needs: Needs::Faults, run: http::forbidden,
         requirement: "Status 403 is `auth_failed`.",
@@ -85,10 +85,24 @@ struct Outcome {
     elapsed: Duration,
     /// Where a secret turned up.
     told: Vec<String>,
+    /// Whether the machine was spoken to.
+    spoke: bool,
 }
 
-/// Asks every implementation something whose machine is `peer`.
+/// Asks every implementation something whose machine is `peer`; answers of those that did ask it.
 fn ask(bench: &Bench, protocol: Protocol, peer: &Peer) -> Result<Vec<Outcome>, Finding> {
+    let mut outcomes = ask_all(bench, protocol, peer)?;
+    // What never spoke to its machine says nothing about faults.
+    outcomes.retain(|outcome| outcome.spoke);
+    if outcomes.is_empty() {
+        not_applicable("none of its implementations asks the machine")
+    } else {
+        Ok(outcomes)
+    }
+}
+
+/// The same with the answers of those that did not.
+fn ask_all(bench: &Bench, protocol: Protocol, peer: &Peer) -> Result<Vec<Outcome>, Finding> {
     speaks(bench, protocol)?;
     let session = bench.load()?;
     let mut outcomes = Vec::new();
@@ -99,21 +113,14 @@ fn ask(bench: &Bench, protocol: Protocol, peer: &Peer) -> Result<Vec<Outcome>, F
         }
         let opened = session.open(interface.kind, &interface.name)?;
         let node = session.node(bench.profile(), peer);
-        let (mark, begin) = (bench.journal().mark(), Instant::now());
+        let (mark, before, begin) = (bench.journal().mark(), peer.contacts(), Instant::now());
         let answer = session.call(&opened, method, &json!({}), &node);
         let told = super::contract::told(bench, &node, mark, &answer);
         let place = format!("{} `{}.{method}`", interface.kind, interface.name);
-        let asked = peer.contacts().is_none_or(|contacts| 0 < contacts);
-        // What never spoke to its machine says nothing about faults.
-        if asked {
-            outcomes.push(Outcome { place, answer, elapsed: begin.elapsed(), told });
-        }
+        let spoke = peer.contacts().is_none_or(|contacts| Some(contacts) != before);
+        outcomes.push(Outcome { place, answer, elapsed: begin.elapsed(), told, spoke });
     }
-    if outcomes.is_empty() {
-        not_applicable("none of its implementations asks the machine")
-    } else {
-        Ok(outcomes)
-    }
+    Ok(outcomes)
 }
 
 /// Whether the plugin's machines speak this.
@@ -142,7 +149,7 @@ impl Expected {
     /// Judges what calls came to.
     fn judge(&self, outcomes: &[Outcome]) -> Judgement {
         let mut faults = Vec::new();
-        for Outcome { place, answer, elapsed, told } in outcomes {
+        for Outcome { place, answer, elapsed, told, .. } in outcomes {
             match answer {
                 Ok(value) => faults.push(format!("{place} answered {value}")),
                 Err(error) if !self.kinds.contains(&error.kind()) => {

@@ -3,11 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use farrier_sdk::interface::InterfaceType;
 use serde_json::{Map, Value, json};
 
 use crate::bench::{Bench, Session, reader};
-use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable, not_run};
+use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_run};
 use crate::residue::{descriptors, new_files, new_threads, settled, threads};
 use crate::target::Peer;
 
@@ -43,9 +42,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "LOD-007", level: Level::Must, needs: Needs::Plugin, run: closes,
         requirement: "`close` ends in time, and no thread of the plugin is left then.",
         source: "plugin boundary: replacing a plugin at run time" },
-    Check { id: "LOD-008", level: Level::Must, needs: Needs::Plugin, run: opens_once,
-        requirement: "A second `open` of the same library in one process is refused.",
-        source: "load sequence: a library keeps its host in a static" },
 ];
 
 fn starts(bench: &Bench) -> Judgement {
@@ -94,7 +90,7 @@ fn starts_few_threads(bench: &Bench) -> Judgement {
         let (io, others): (Vec<String>, Vec<String>) = new_threads(&before)
             .into_iter()
             // The kernel keeps 15 bytes of a name.
-            .filter(|name| !host.starts_with(name.as_str()) && !name.starts_with("open-"))
+            .filter(|name| !host.starts_with(name.as_str()))
             .partition(|name| own.starts_with(name.as_str()));
         let faults: Vec<String> = io.into_iter().skip(OWN_THREADS_MAX).chain(others).collect();
         (!faults.is_empty()).then_some(faults)
@@ -133,7 +129,8 @@ fn names_bad_options(bench: &Bench) -> Judgement {
     // No option is a list of objects.
     let wrong = json!([{"kit": [null]}]);
     for name in options.chain(["kit_unknown_option".to_owned()]) {
-        let given: Map<String, Value> = Map::from_iter([(name.clone(), wrong.clone())]);
+        let mut given: Map<String, Value> = bench.profile().options.clone();
+        given.insert(name.clone(), wrong.clone());
         match Session::load_with(bench.library(), bench.profile(), given) {
             Ok(_) => faults.push(format!("`{name}` was accepted with a value that it cannot have")),
             Err(Finding::Failed(reason)) if reason.contains(&name) => {}
@@ -167,17 +164,5 @@ fn closes(bench: &Bench) -> Judgement {
     match left {
         None => Ok(()),
         Some(names) => failed(format!("`{}` still run after `close`", names.join("`, `"))),
-    }
-}
-
-fn opens_once(bench: &Bench) -> Judgement {
-    let session = bench.load()?;
-    if session.interfaces().all(|interface| interface.kind == InterfaceType::Vendor) {
-        return not_applicable("it has vendor methods only");
-    }
-    match session.plugin.open_again() {
-        None => not_run("the plugin was not opened from a library"),
-        Some(Err(_)) => Ok(()),
-        Some(Ok(_)) => failed("it started a second time"),
     }
 }

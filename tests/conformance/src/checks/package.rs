@@ -7,7 +7,7 @@ use farrier_sdk::interface::InterfaceType;
 
 use crate::bench::Bench;
 use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable, not_run};
-use crate::symbols::{size_in_memory, symbols};
+use crate::symbols::{size_in_memory, symbols, texts};
 
 /// The one symbol a plugin exports. Source: abi_stable 0.11.
 const ROOT_SYMBOL: &str = "_1as_0lib_1header_0root_bmodule_bloader";
@@ -139,16 +139,9 @@ fn runs_on_old_systems(bench: &Bench) -> Judgement {
     }
 }
 
-/// The newest version of the C library that is named anywhere in the file.
+/// The newest version of the C library that is named beside the symbols.
 fn newest_glibc(file: &[u8]) -> Option<(u32, u32)> {
-    const PREFIX: &[u8] = b"\0GLIBC_";
-    let places = file.windows(PREFIX.len()).enumerate().filter(|(_, window)| *window == PREFIX);
-    let versions = places.filter_map(|(at, _)| {
-        let rest = file.get(at + PREFIX.len()..at + PREFIX.len() + 16)?;
-        let text: Vec<u8> = rest.iter().copied().take_while(|byte| *byte != 0).collect();
-        version(std::str::from_utf8(&text).ok()?)
-    });
-    versions.max()
+    texts(file).iter().filter_map(|text| version(text.strip_prefix("GLIBC_")?)).max()
 }
 
 fn version(text: &str) -> Option<(u32, u32)> {

@@ -22,6 +22,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("redfish",    &["sdk"]),
     ("template",   &["sdk"]),
     ("rogue",      &["sdk"]),
+    ("wayward",    &["sdk"]),
     // the conductor's half of the boundary
     ("host",       &["abi", "sdk"]),
     ("loader",     &["abi", "host", "sdk"]),
@@ -37,6 +38,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("sim",        &[]),
     ("conformance", &["host", "loader", "sdk", "sim"]),
     ("e2e",        &["sim"]),
+    ("kept",       &["host", "loader", "sdk"]),
     ("xtask",      &["e2e", "sim"]),
     // next crate above this line
 ];

@@ -25,7 +25,7 @@ const AFTER: Duration = Duration::from_secs(2);
 const WATCH: Duration = Duration::from_millis(1500);
 
 /// How often a call is made whose polls were too long: the machine of the kit may be busy.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 5;
 
 /// A machine that never answers; none at all for plugins that speak to nobody.
 fn silent(bench: &Bench) -> Result<Peer, crate::check::Finding> {

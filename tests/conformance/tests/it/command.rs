@@ -1,0 +1,165 @@
+//! The command line, and the library in a test of somebody else's.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use farrier_sim::plugin;
+
+fn kit(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_farrier-conformance")).args(arguments).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn profile() -> String {
+    format!("{}/../wayward/conformance.toml", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn library() -> String {
+    plugin::library("wayward").unwrap().display().to_string()
+}
+
+#[test]
+fn all_reports_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let reports = format!("text,json={},junit={},html={}", file("r.json"), file("r.xml"), file("r.html"));
+
+    let output =
+        kit(&["run", &library(), "--profile", &profile(), "--filter", "PKG,LOD-001", "--report", &reports]);
+
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("no level: only PKG, LOD-001 was looked at"), "{}", text(&output));
+    for (name, part) in [
+        ("r.json", "\"id\": \"PKG-001\""),
+        ("r.xml", "<testsuite name=\"LOD loading\""),
+        ("r.html", "<h1>wayward"),
+    ] {
+        let written = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(written.contains(part), "{written}");
+    }
+
+    let same = kit(&["diff", &file("r.json"), &file("r.json")]);
+
+    assert!(same.status.success());
+    assert_eq!(text(&same), "");
+}
+
+#[test]
+fn a_comparison_with_a_worse_report_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let bad = folder.path().join("bad.toml");
+    let worse = std::fs::read_to_string(profile())
+        .unwrap()
+        .replace("[driver_info]", "[options]\nrule = \"LOD-004\"\n\n[driver_info]");
+    std::fs::write(&bad, worse).unwrap();
+    for (profile, report) in [(profile(), "good.json"), (bad.display().to_string(), "bad.json")] {
+        kit(&[
+            "run",
+            &library(),
+            "--profile",
+            &profile,
+            "--filter",
+            "LOD-004",
+            "--report",
+            &format!("json={}", file(report)),
+        ]);
+    }
+
+    let output = kit(&["diff", &file("good.json"), &file("bad.json")]);
+
+    assert!(!output.status.success());
+    assert!(text(&output).starts_with("LOD-004: passed -> failed: it printed "), "{}", text(&output));
+}
+
+#[test]
+fn checks_run_in_one_process_for_a_debugger() {
+    let arguments = ["run", &library(), "--profile", &profile(), "--filter", "POW-00*", "--in-process"];
+
+    let output = kit(&arguments);
+
+    assert!(output.status.success(), "{}", text(&output));
+    assert!(text(&output).contains("9 passed"), "{}", text(&output));
+}
+
+#[test]
+fn every_check_is_listed_and_explained() {
+    let list = text(&kit(&["list"]));
+
+    assert!(list.lines().count() > 60, "{list}");
+    for line in list.lines() {
+        let id = line.split_whitespace().next().unwrap();
+        let explanation = text(&kit(&["explain", id]));
+        assert!(explanation.starts_with(id) && explanation.contains("Source: "), "{explanation}");
+    }
+}
+
+#[test]
+fn what_does_not_exist_is_an_error_that_says_so() {
+    let none = kit(&["explain", "XXX-001"]);
+    let filter = kit(&["run", &library(), "--filter", "XXX"]);
+
+    assert!(String::from_utf8_lossy(&none.stderr).contains("there is no check `XXX-001`"));
+    assert!(String::from_utf8_lossy(&filter.stderr).contains("`XXX` names no check"));
+}
+
+#[test]
+fn a_machine_is_only_changed_when_its_serial_number_was_confirmed() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target.toml");
+    let machine =
+        "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"SN1\"\naddress = \"127.0.0.1:1\"\n";
+    std::fs::write(&target, machine).unwrap();
+    let target = target.display().to_string();
+    let run = |more: &[&str]| {
+        let (library, profile) = (library(), profile());
+        let arguments = ["run", &library, "--profile", &profile, "--target", &target, "--filter", "POW-002"];
+        kit(&[&arguments, more].concat())
+    };
+
+    let unconfirmed = run(&[]);
+    let other = run(&["--confirm", "SN2"]);
+    let confirmed = run(&["--confirm", "SN1"]);
+
+    assert!(
+        text(&unconfirmed)
+            .contains("POW-002 skipped: it changes the machine, whose serial number was not confirmed")
+    );
+    assert!(
+        String::from_utf8_lossy(&other.stderr)
+            .contains("the profile is about machine `SN1`, `SN2` was confirmed")
+    );
+    assert!(text(&confirmed).contains("POW-002 failed"), "{}", text(&confirmed));
+}
+
+#[test]
+fn the_manual_lists_every_check() {
+    let list = text(&kit(&["list", "--markdown"]));
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/vendor/conformance.md");
+
+    let manual = std::fs::read_to_string(page).unwrap();
+
+    let (_, rest) = manual.split_once("<!-- farrier-conformance list --markdown -->\n\n").unwrap();
+    assert_eq!(
+        rest.trim_end(),
+        list.trim_end(),
+        "write what `farrier-conformance list --markdown` prints there"
+    );
+}
+
+/// The kit as vendors use it in their own tests: this test is run again for each check.
+#[test]
+fn a_vendor_judges_a_plugin_in_a_test() {
+    farrier_conformance::check(library(), profile());
+}
+
+#[test]
+#[should_panic(expected = "LOD-004 failed (must)")]
+fn a_vendors_test_fails_with_the_report() {
+    let profile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/talkative.toml");
+
+    farrier_conformance::check(library(), profile);
+}

@@ -1,0 +1,306 @@
+//! For every check a plugin that fails it, and nothing else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use farrier_conformance::check::checks;
+use farrier_conformance::report::{Outcome, Report};
+use farrier_conformance::{Options, Profile, Program, Verdict, run};
+use farrier_sim::plugin;
+use serde_json::{Value, json};
+
+use crate::patch;
+
+/// How the plugin is made that fails a check.
+enum How {
+    /// By its option `rule`, which is the name of the check.
+    Asked,
+    /// The same, on a machine that speaks by datagrams.
+    AskedByDatagram,
+    /// By a change of its file.
+    Changed(fn(&[u8]) -> Vec<u8>),
+    /// It is as good as ever, and lacks what its profile wants.
+    Unfit(fn(&mut Profile)),
+    /// It is the release after one that had more.
+    Poorer(fn(&[u8]) -> Vec<u8>),
+}
+
+/// One bad plugin.
+struct Rogue {
+    /// The check it fails.
+    check: &'static str,
+    how: How,
+    /// Checks that have to fail with it, and why that is so is said beside.
+    also: &'static [&'static str],
+}
+
+const fn asked(check: &'static str) -> Rogue {
+    Rogue { check, how: How::Asked, also: &[] }
+}
+
+const fn by_datagram(check: &'static str, also: &'static [&'static str]) -> Rogue {
+    Rogue { check, how: How::AskedByDatagram, also }
+}
+
+const fn changed(check: &'static str, change: fn(&[u8]) -> Vec<u8>) -> Rogue {
+    Rogue { check, how: How::Changed(change), also: &[] }
+}
+
+/// Memory that no plugin needs, in bytes.
+const MUCH: u64 = 512 * 1024 * 1024;
+
+#[rustfmt::skip]
+const ROGUES: &[Rogue] = &[
+    changed("PKG-001", |file| patch::text(file, "libgcc_s.so.1", "libacm_s.so.1")),
+    changed("PKG-002", |file| patch::exporting(file, "statx")),
+    changed("PKG-003", |file| patch::text(file, "\0getcwd\0", "\0chdir\0\0")),
+    changed("PKG-004", |file| patch::needing(file, "GLIBC_2.30", "GLIBC_2.36")),
+    changed("PKG-005", |file| patch::taking(file, MUCH)),
+    changed("PKG-006", |file| patch::json(file, "\"description\":\"Where the machine stands\"", "\"description\":\"\"")),
+    changed("PKG-007", |file| patch::json(file, "\"doc\":\"Look at the machine for a while\"", "\"doc\":\"\"")),
+    changed("PKG-008", |file| patch::text(file, "wayward_detail", "wayward_passwd")),
+    changed("PKG-009", |file| patch::json(file, "\"license\":\"Apache-2.0\"", "\"license\":\"\"")),
+    changed("PKG-010", |file| patch::json(file, "\"management\":[\"wayward\"],\"boot\"", "\"storage\":[\"wayward\"],\"boot\"")).with(
+        // What no hardware type supports cannot be reached either.
+        &["PKG-011"]),
+    changed("PKG-011", |file| patch::text(file, "\"power\":[\"wayward\"]", "\"power\":[\"nothing\"]")),
+    changed("PKG-012", |file| patch::text(file, "\"cpu\":[\"sse2\"]", "\"cpu\":[\"sse3\"]")),
+    Rogue { check: "PKG-013", also: &[], how: How::Unfit(|profile| {
+        profile.expect.insert("bios".parse().unwrap(), vec!["factory_reset".to_owned()]);
+    }) },
+    asked("LOD-001"),
+    asked("LOD-002"),
+    asked("LOD-003").with(
+        // It is still there after `close`.
+        &["LOD-007"]),
+    asked("LOD-004"),
+    asked("LOD-005"),
+    asked("LOD-006"),
+    asked("LOD-007"),
+    asked("CON-001"),
+    asked("CON-002"),
+    asked("CON-003"),
+    asked("CON-004"),
+    asked("CON-005"),
+    asked("CON-006"),
+    asked("CON-007"),
+    asked("CON-008"),
+    asked("CON-009"),
+    asked("CON-010"),
+    asked("CON-011"),
+    asked("CON-012"),
+    asked("CON-013"),
+    asked("CON-014"),
+    asked("CON-015"),
+    asked("CON-016"),
+    asked("FLT-001"),
+    asked("FLT-002"),
+    asked("FLT-003"),
+    asked("FLT-004"),
+    asked("FLT-005"),
+    asked("FLT-006"),
+    asked("FLT-007"),
+    asked("FLT-008"),
+    asked("FLT-009"),
+    asked("FLT-010"),
+    asked("FLT-011"),
+    asked("FLT-012"),
+    asked("FLT-013"),
+    asked("FLT-014"),
+    by_datagram("FLT-020", &[]),
+    by_datagram("FLT-021", &[
+        // What is overtaken comes only when something else is sent.
+        "FLT-023"]),
+    by_datagram("FLT-022", &[
+        // A sequence number that is not looked at is of no use here either.
+        "FLT-023"]),
+    by_datagram("FLT-023", &[
+        // Nor here.
+        "FLT-022"]),
+    by_datagram("FLT-024", &[]),
+    by_datagram("FLT-025", &[]),
+    asked("POW-001").with(
+        // Whoever answers nonsense to the first question about a machine that is off is wrong wherever that is asked.
+        &["CON-009", "CON-015", "POW-003", "POW-006"]),
+    asked("POW-002"),
+    asked("POW-003"),
+    asked("POW-004"),
+    asked("POW-005"),
+    asked("POW-006"),
+    asked("POW-007"),
+    asked("POW-008"),
+    asked("POW-009"),
+    asked("MGT-001"),
+    asked("MGT-002"),
+    asked("MGT-003"),
+    asked("MGT-004"),
+    asked("MGT-005"),
+    asked("MGT-006"),
+    asked("UPG-001"),
+    // The release before had a property of another name.
+    Rogue { check: "UPG-002", also: &[],
+        how: How::Poorer(|file| patch::text(file, "wayward_detail", "wayward_former")) },
+    // next bad plugin above this line
+];
+
+impl Rogue {
+    const fn with(mut self, also: &'static [&'static str]) -> Self {
+        self.also = also;
+        self
+    }
+
+    /// What is looked at: all, unless the plugin is not made to be looked at so.
+    fn filter(&self) -> Vec<String> {
+        let groups: &[&str] = match self.how {
+            How::Asked => &[],
+            // It has nothing but power there.
+            How::AskedByDatagram => &["FLT", "POW", "CON-009", "CON-015"],
+            // Its code is the same.
+            How::Changed(_) | How::Unfit(_) | How::Poorer(_) => {
+                &["PKG", "LOD", "UPG", "CON-00*", "POW", "MGT"]
+            }
+        };
+        groups.iter().map(|group| (*group).to_owned()).collect()
+    }
+
+    /// The report on it.
+    fn judge(&self, folder: &Path) -> Report {
+        let good = folder.join("good.so");
+        let by_datagram = matches!(self.how, How::AskedByDatagram);
+        let name = if by_datagram { "datagram.toml" } else { "conformance.toml" };
+        let mut profile = profile(name);
+        let mut options = options();
+        options.filter = self.filter();
+        let bytes = || fs::read(&good).unwrap();
+        let made = |name: &str, bytes: &[u8]| -> PathBuf {
+            let path = folder.join(format!("{}-{name}.so", self.check));
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        let library = match &self.how {
+            How::Asked | How::AskedByDatagram => {
+                let rule = Value::from(self.check);
+                profile.options.insert("rule".to_owned(), rule);
+                good
+            }
+            How::Changed(change) => made("changed", &change(&bytes())),
+            How::Unfit(change) => {
+                change(&mut profile);
+                good
+            }
+            How::Poorer(change) => {
+                options.previous = Some(made("previous", &change(&bytes())));
+                good
+            }
+        };
+        run(&library, &profile, &options).unwrap()
+    }
+
+    /// What is wrong with the report on it.
+    fn complaint(&self, folder: &Path) -> Option<String> {
+        let report = self.judge(folder);
+        let bad = |outcome| !matches!(outcome, Outcome::Passed | Outcome::Skipped);
+        let found: BTreeSet<&str> =
+            report.checks.iter().filter(|entry| bad(entry.outcome)).map(|entry| entry.id.as_str()).collect();
+        let expected: BTreeSet<&str> = self.also.iter().copied().chain([self.check]).collect();
+        let wrong = found.difference(&expected).next().is_some() || !found.contains(self.check);
+        wrong.then(|| format!("{}: {found:?} instead of {expected:?}\n{}", self.check, report.text()))
+    }
+}
+
+pub(crate) fn profile(name: &str) -> Profile {
+    Profile::from_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../wayward").join(name)).unwrap()
+}
+
+/// Options of a run in which most checks wait for something.
+pub(crate) fn options() -> Options {
+    let path = PathBuf::from(env!("CARGO_BIN_EXE_farrier-conformance"));
+    Options { jobs: 6, program: Some(Program { path, arguments: Vec::new() }), ..Options::default() }
+}
+
+/// Copies a library without what debuggers need: it is loaded thousands of times.
+fn strip(from: &Path, to: &Path) {
+    let status = Command::new("strip").arg("-o").args([to, from]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Judges all bad plugins of some groups, some at once.
+fn judge(groups: &[&str]) {
+    let rogues: Vec<&Rogue> =
+        ROGUES.iter().filter(|rogue| groups.iter().any(|group| rogue.check.starts_with(group))).collect();
+    assert!(!rogues.is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    strip(&plugin::library("wayward").unwrap(), &folder.path().join("good.so"));
+    let (next, complaints) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while let Some(rogue) = rogues.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    complaints.lock().unwrap().extend(rogue.complaint(folder.path()));
+                }
+            });
+        }
+    });
+    let complaints = complaints.into_inner().unwrap();
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_check_has_a_plugin_that_fails_it() {
+    let checks: BTreeSet<&str> = checks().map(|check| check.id).collect();
+    let rogues: BTreeSet<&str> = ROGUES.iter().map(|rogue| rogue.check).collect();
+
+    assert_eq!(rogues, checks);
+}
+
+#[test]
+fn the_plugin_that_breaks_no_rule_reaches_the_highest_level() {
+    let library = plugin::library("wayward").unwrap();
+    let mut profile = profile("conformance.toml");
+    profile.options.insert("spare".to_owned(), json!(4));
+
+    let report = run(&library, &profile, &options()).unwrap();
+
+    assert_eq!(report.verdict, Verdict::Full, "{}", report.text());
+}
+
+#[test]
+fn the_same_by_datagrams() {
+    let library = plugin::library("wayward").unwrap();
+    let mut options = options();
+    options.filter = ["FLT", "POW", "CON-009", "CON-015"].map(str::to_owned).to_vec();
+
+    let report = run(&library, &profile("datagram.toml"), &options).unwrap();
+
+    assert!(report.is_good(), "{}", report.text());
+    assert!(report.count(Outcome::Passed) > 15, "{}", report.text());
+}
+
+#[test]
+fn bad_packages_are_noticed() {
+    judge(&["PKG", "UPG"]);
+}
+
+#[test]
+fn bad_starts_are_noticed() {
+    judge(&["LOD"]);
+}
+
+#[test]
+fn broken_contracts_are_noticed() {
+    judge(&["CON"]);
+}
+
+#[test]
+fn faults_that_are_told_wrongly_are_noticed() {
+    judge(&["FLT"]);
+}
+
+#[test]
+fn bad_power_and_management_are_noticed() {
+    judge(&["POW", "MGT"]);
+}
