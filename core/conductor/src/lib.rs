@@ -28,8 +28,6 @@ pub mod ring;
 #[cfg(test)]
 mod script;
 pub mod service;
-#[cfg(test)]
-mod stage;
 mod steps;
 pub mod task;
 pub mod workers;

@@ -1,6 +1,15 @@
 //! A driver for tests that does what a test says, and remembers what it was asked.
 //!
 //! It is reached as `script` on nodes of `fake-hardware`. A method nobody says anything about is done at once.
+//!
+//! | module | about |
+//! |---|---|
+//! | [`stage`] | a conductor whose nodes use it where they say so, with steps and verbs to ask for |
+//! | [`machine`], [`operation`] | its implementations |
+
+mod machine;
+mod operation;
+pub(crate) mod stage;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,46 +28,80 @@ use crate::workers::Permit;
 /// The name of every scripted implementation.
 const NAME: &str = "script";
 
-/// What the driver is to do, and what it did.
-#[derive(Clone, Default)]
+/// What the driver is to do, and what it did. Clones share it.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Script(Arc<Mutex<State>>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
-    answers: HashMap<&'static str, VecDeque<Answer>>,
-    calls: Vec<&'static str>,
+    answers: HashMap<String, VecDeque<Answer>>,
+    calls: Vec<Call>,
+}
+
+#[derive(Debug)]
+struct Call {
+    /// The method, with its arguments if it has some.
+    shown: String,
+    weight: Weight,
+}
+
+/// What a call is to those who count them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// It does something.
+    Deed,
+    /// It checks whether something could be done.
+    Check,
 }
 
 /// What a method does when it is called next.
+#[derive(Debug, Clone)]
 pub(crate) enum Answer {
-    /// Says that it goes on by itself.
+    /// It is over.
+    Done,
+    /// It goes on by itself, and somebody calls.
     Wait,
     /// The same, and wants to be asked again after so many milliseconds.
     Poll(u64),
-    /// Fails.
+    /// It fails.
     Fail(DriverError),
-    /// Hands over what an inspection found.
+    /// It panics.
+    Panic,
+    /// It hands over what an inspection found.
     Found(Inspection),
-    /// Hands over what an inspection found, and fails.
+    /// It hands over what an inspection found, and fails.
     FoundAndFail(Inspection, DriverError),
-    /// Changes a member of the node's internal data; null removes it.
+    /// It changes a member of the node's internal data; null removes it.
     Save(&'static str, Value),
 }
 
 impl Script {
-    /// The next call of `method`, as in `inspect.abort`, does this; then it is done at once again.
-    pub(crate) fn will(&self, method: &'static str, answer: Answer) {
-        self.state(|state| state.answers.entry(method).or_default().push_back(answer));
+    /// The next call of `method`, as in `inspect.abort`, does this; one after the other, then it is done at once again.
+    pub(crate) fn will(&self, method: &str, answer: Answer) {
+        self.state(|state| state.answers.entry(method.to_owned()).or_default().push_back(answer));
     }
 
     /// The next call of `method` fails with this text.
-    pub(crate) fn will_fail(&self, method: &'static str, text: &str) {
+    pub(crate) fn will_fail(&self, method: &str, text: &str) {
         self.will(method, Answer::Fail(DriverError::hardware(text)));
     }
 
-    /// What the driver was asked, in order, without what only looks.
-    pub(crate) fn calls(&self) -> Vec<&'static str> {
-        self.state(|state| state.calls.clone())
+    /// What the driver was asked to do, in order, without checks.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.state(|state| {
+            let deeds = state.calls.iter().filter(|call| call.weight == Weight::Deed);
+            deeds.map(|call| call.shown.clone()).collect()
+        })
+    }
+
+    /// The same with checks.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.state(|state| state.calls.iter().map(|call| call.shown.clone()).collect())
+    }
+
+    /// How often `method` was called.
+    pub(crate) fn count(&self, method: &str) -> usize {
+        self.asked().iter().filter(|call| call.split(' ').next() == Some(method)).count()
     }
 
     /// Forgets what the driver was asked.
@@ -70,25 +113,28 @@ impl Script {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn call(&self, method: &'static str, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        let answer = self.state(|state| {
-            state.calls.push(method);
-            state.answers.get_mut(method).and_then(VecDeque::pop_front)
-        });
-        match answer {
-            None => Ok(StepOutcome::Done),
-            Some(Answer::Wait) => Ok(StepOutcome::Wait { poll_after_ms: None }),
-            Some(Answer::Poll(milliseconds)) => Ok(StepOutcome::Wait { poll_after_ms: Some(milliseconds) }),
-            Some(Answer::Fail(error)) => Err(error),
-            Some(Answer::Found(found)) => {
+    fn record(&self, shown: String, weight: Weight) {
+        self.state(|state| state.calls.push(Call { shown, weight }));
+    }
+
+    /// Does what `method` is to do next.
+    async fn play(&self, method: &str, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        let answer = self.state(|state| state.answers.get_mut(method).and_then(VecDeque::pop_front));
+        match answer.unwrap_or(Answer::Done) {
+            Answer::Done => Ok(StepOutcome::Done),
+            Answer::Wait => Ok(StepOutcome::Wait { poll_after_ms: None }),
+            Answer::Poll(milliseconds) => Ok(StepOutcome::Wait { poll_after_ms: Some(milliseconds) }),
+            Answer::Fail(error) => Err(error),
+            Answer::Panic => panic!("as the test wants it"),
+            Answer::Found(found) => {
                 task.save_inspection(&found).await?;
                 Ok(StepOutcome::Done)
             }
-            Some(Answer::FoundAndFail(found, error)) => {
+            Answer::FoundAndFail(found, error) => {
                 task.save_inspection(&found).await?;
                 Err(error)
             }
-            Some(Answer::Save(key, value)) => {
+            Answer::Save(key, value) => {
                 let change = |info: &mut Map<String, Value>| {
                     if value.is_null() {
                         info.remove(key);
@@ -101,40 +147,75 @@ impl Script {
             }
         }
     }
+
+    /// A method that does something.
+    async fn step(&self, method: &str, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.record(method.to_owned(), Weight::Deed);
+        self.play(method, task).await
+    }
+
+    /// The same with arguments.
+    async fn step_with(
+        &self,
+        method: &str,
+        arguments: impl std::fmt::Display,
+        task: &DriverTask<NoInfo>,
+    ) -> Result<StepOutcome> {
+        self.record(format!("{method} {arguments}"), Weight::Deed);
+        self.play(method, task).await
+    }
+
+    /// A method that does something and has nothing to answer.
+    async fn call(&self, method: &str, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.step(method, task).await.map(drop)
+    }
+
+    /// A method that checks something.
+    async fn check(&self, method: &str, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.record(method.to_owned(), Weight::Check);
+        self.play(method, task).await.map(drop)
+    }
+
+    /// A method that only looks: nobody counts it.
+    async fn look(&self, method: &str, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.play(method, task).await.map(drop)
+    }
+
+    /// The scripted implementations.
+    fn plugin(&self) -> Plugin {
+        let implementations = vec![
+            self.implementation(machine::Boot),
+            self.implementation(machine::Console),
+            self.implementation(machine::Management),
+            self.implementation(machine::Power),
+            self.implementation(machine::Storage),
+            self.implementation(machine::Vendor),
+            self.implementation(operation::Deploy),
+            self.implementation(operation::Inspect),
+            self.implementation(operation::Network),
+            self.implementation(operation::Rescue),
+        ];
+        Plugin::builtin(NAME, implementations).unwrap()
+    }
+
+    fn implementation<T: farrier_sdk::glue::Implementation>(
+        &self,
+        make: impl Fn(Self) -> T + Send + Sync + 'static,
+    ) -> Builtin {
+        let script = self.clone();
+        Builtin::new(move || make(script.clone()))
+    }
 }
 
 /// A conductor whose nodes have this driver, unless they choose another.
 pub(crate) async fn fixture(config: ConductorConfig) -> (Fixture, Script) {
     let script = Script::default();
-    let fixture = Fixture::with_drivers(config, drivers(), vec![plugin(&script)]).await;
+    let fixture = Fixture::with_drivers(config, drivers(), vec![script.plugin()]).await;
     (fixture, script)
 }
 
-/// The scripted implementations.
-pub(crate) fn plugin(script: &Script) -> Plugin {
-    let implementations = vec![
-        with(script, Boot),
-        with(script, Console),
-        with(script, Deploy),
-        with(script, Inspect),
-        with(script, Network),
-        with(script, Power),
-        with(script, Rescue),
-        with(script, Storage),
-    ];
-    Plugin::builtin(NAME, implementations).unwrap()
-}
-
-fn with<T: farrier_sdk::glue::Implementation>(
-    script: &Script,
-    make: impl Fn(Script) -> T + Send + Sync + 'static,
-) -> Builtin {
-    let script = script.clone();
-    Builtin::new(move || make(script.clone()))
-}
-
 /// Offers the scripted implementations and those of the fake driver.
-pub(crate) fn drivers() -> DriverConfig {
+fn drivers() -> DriverConfig {
     let both = |other: &str| vec![NAME.to_owned(), other.to_owned()];
     let default = || Some(NAME.to_owned());
     DriverConfig {
@@ -175,268 +256,4 @@ pub(crate) async fn all_workers(fixture: &Fixture) -> Vec<Permit> {
 /// What became of a node, oldest first.
 pub(crate) async fn history(fixture: &Fixture, node: &Node) -> Vec<HistoryEntry> {
     fixture.store.history_list(node.id, &Page::default()).await.unwrap()
-}
-
-struct Boot(Script);
-
-#[interface(boot, name = "script")]
-impl BootInterface for Boot {
-    type Info = NoInfo;
-
-    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("boot.validate", task).await.map(drop)
-    }
-
-    async fn prepare_ramdisk(&self, task: &DriverTask<NoInfo>, _params: Map<String, Value>) -> Result<()> {
-        self.0.call("boot.prepare_ramdisk", task).await.map(drop)
-    }
-
-    async fn clean_up_ramdisk(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("boot.clean_up_ramdisk", task).await.map(drop)
-    }
-
-    async fn prepare_instance(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("boot.prepare_instance", task).await.map(drop)
-    }
-
-    async fn clean_up_instance(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("boot.clean_up_instance", task).await.map(drop)
-    }
-}
-
-struct Console(Script);
-
-#[interface(console, name = "script")]
-impl ConsoleInterface for Console {
-    type Info = NoInfo;
-
-    async fn start_console(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("console.start_console", task).await.map(drop)
-    }
-
-    async fn stop_console(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("console.stop_console", task).await.map(drop)
-    }
-
-    async fn get_console(&self, _task: &DriverTask<NoInfo>) -> Result<Option<ConsoleInfo>> {
-        Ok(None)
-    }
-}
-
-struct Deploy(Script);
-
-#[interface(deploy, name = "script")]
-impl DeployInterface for Deploy {
-    type Info = NoInfo;
-
-    async fn deploy(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("deploy.deploy", task).await
-    }
-
-    async fn tear_down(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("deploy.tear_down", task).await
-    }
-
-    async fn prepare(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("deploy.prepare", task).await.map(drop)
-    }
-
-    async fn clean_up(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("deploy.clean_up", task).await.map(drop)
-    }
-
-    async fn take_over(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("deploy.take_over", task).await.map(drop)
-    }
-
-    async fn prepare_cleaning(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("deploy.prepare_cleaning", task).await
-    }
-
-    async fn tear_down_cleaning(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("deploy.tear_down_cleaning", task).await.map(drop)
-    }
-
-    async fn prepare_service(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("deploy.prepare_service", task).await
-    }
-
-    async fn tear_down_service(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("deploy.tear_down_service", task).await.map(drop)
-    }
-
-    async fn heartbeat(
-        &self,
-        task: &DriverTask<NoInfo>,
-        _callback_url: String,
-        _agent_version: String,
-        _agent_verify_ca: Option<String>,
-        _agent_status: Option<String>,
-        _agent_status_message: Option<String>,
-    ) -> Result<()> {
-        self.0.call("deploy.heartbeat", task).await.map(drop)
-    }
-}
-
-struct Inspect(Script);
-
-#[interface(inspect, name = "script")]
-impl InspectInterface for Inspect {
-    type Info = NoInfo;
-
-    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("inspect.validate", task).await.map(drop)
-    }
-
-    async fn inspect_hardware(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("inspect.inspect_hardware", task).await
-    }
-
-    async fn abort(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("inspect.abort", task).await.map(drop)
-    }
-
-    async fn continue_inspection(
-        &self,
-        task: &DriverTask<NoInfo>,
-        _inventory: Map<String, Value>,
-        _plugin_data: Option<Map<String, Value>>,
-    ) -> Result<StepOutcome> {
-        self.0.call("inspect.continue_inspection", task).await
-    }
-
-    async fn tear_down(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("inspect.tear_down", task).await.map(drop)
-    }
-}
-
-struct Network(Script);
-
-#[interface(network, name = "script")]
-impl NetworkInterface for Network {
-    type Info = NoInfo;
-
-    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("network.validate", task).await.map(drop)
-    }
-
-    async fn port_changed(&self, task: &DriverTask<NoInfo>, _port: PortData) -> Result<()> {
-        self.0.call("network.port_changed", task).await.map(drop)
-    }
-
-    async fn portgroup_changed(&self, task: &DriverTask<NoInfo>, _portgroup: PortData) -> Result<()> {
-        self.0.call("network.portgroup_changed", task).await.map(drop)
-    }
-
-    async fn vif_attach(&self, task: &DriverTask<NoInfo>, _vif_info: Map<String, Value>) -> Result<()> {
-        self.0.call("network.vif_attach", task).await.map(drop)
-    }
-
-    async fn vif_detach(&self, task: &DriverTask<NoInfo>, _vif_id: String) -> Result<()> {
-        self.0.call("network.vif_detach", task).await.map(drop)
-    }
-
-    async fn vif_list(&self, _task: &DriverTask<NoInfo>) -> Result<Vec<Map<String, Value>>> {
-        Ok(Vec::new())
-    }
-
-    async fn get_current_vif(&self, _task: &DriverTask<NoInfo>, _port: PortData) -> Result<Option<String>> {
-        Ok(None)
-    }
-
-    async fn add_provisioning_network(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("network.add_provisioning_network", task).await.map(drop)
-    }
-
-    async fn remove_provisioning_network(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("network.remove_provisioning_network", task).await.map(drop)
-    }
-
-    async fn configure_tenant_networks(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("network.configure_tenant_networks", task).await.map(drop)
-    }
-
-    async fn unconfigure_tenant_networks(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("network.unconfigure_tenant_networks", task).await.map(drop)
-    }
-
-    async fn add_cleaning_network(&self, task: &DriverTask<NoInfo>) -> Result<Map<String, Value>> {
-        self.0.call("network.add_cleaning_network", task).await.map(|_| Map::new())
-    }
-
-    async fn remove_cleaning_network(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("network.remove_cleaning_network", task).await.map(drop)
-    }
-}
-
-struct Power(Script);
-
-#[interface(power, name = "script")]
-impl PowerInterface for Power {
-    type Info = NoInfo;
-
-    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("power.validate", task).await.map(drop)
-    }
-
-    async fn get_power_state(&self, task: &DriverTask<NoInfo>) -> Result<PowerState> {
-        let recorded = task.node().power_state.as_deref().and_then(|state| state.parse().ok());
-        Ok(recorded.unwrap_or(PowerState::Unknown))
-    }
-
-    async fn set_power_state(
-        &self,
-        task: &DriverTask<NoInfo>,
-        _state: PowerState,
-        _timeout: Option<Duration>,
-    ) -> Result<()> {
-        self.0.call("power.set_power_state", task).await.map(drop)
-    }
-
-    async fn reboot(&self, task: &DriverTask<NoInfo>, _timeout: Option<Duration>) -> Result<()> {
-        self.0.call("power.reboot", task).await.map(drop)
-    }
-}
-
-struct Rescue(Script);
-
-#[interface(rescue, name = "script")]
-impl RescueInterface for Rescue {
-    type Info = NoInfo;
-
-    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("rescue.validate", task).await.map(drop)
-    }
-
-    async fn rescue(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("rescue.rescue", task).await
-    }
-
-    async fn unrescue(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
-        self.0.call("rescue.unrescue", task).await
-    }
-
-    async fn clean_up(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("rescue.clean_up", task).await.map(drop)
-    }
-}
-
-struct Storage(Script);
-
-/// Nodes choose it by name.
-#[interface(storage, name = "script")]
-impl StorageInterface for Storage {
-    type Info = NoInfo;
-
-    async fn attach_volumes(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("storage.attach_volumes", task).await.map(drop)
-    }
-
-    async fn detach_volumes(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        self.0.call("storage.detach_volumes", task).await.map(drop)
-    }
-
-    async fn should_write_image(&self, _task: &DriverTask<NoInfo>) -> Result<bool> {
-        Ok(true)
-    }
 }

@@ -12,8 +12,9 @@ use serde_json::json;
 
 use super::Flow;
 use crate::error::ConductorError;
+use crate::script::Answer;
+use crate::script::stage::{Stage, deploy_step, step, step_with, with_steps};
 use crate::service::ProvisionRequest;
-use crate::stage::{Answer, Stage, deploy_step, step, step_with, with_steps};
 use crate::task::Acquire;
 use crate::task::tests::quick;
 
@@ -52,7 +53,7 @@ async fn with_agent(stage: &Stage, node: &Node) -> Node {
 async fn waiting(flow: Flow) -> (Stage, Node) {
     let stage = Stage::new(quick()).await;
     let node = stage.node_in(states(flow).0).await;
-    stage.script.answer("management.first", Answer::Wait);
+    stage.script.will("management.first", Answer::Wait);
     stage.ask(&node, first_and_second(flow)).await.unwrap();
     let node = stage.settled(&node, flow.waiting()).await;
     (stage, node)
@@ -110,7 +111,7 @@ async fn a_step_that_is_not_to_be_skipped_is_run_again() {
 async fn going_on_after_the_last_step_ends_the_flow() {
     let stage = Stage::new(quick()).await;
     let node = stage.node_in(S::Manageable).await;
-    stage.script.answer("management.first", Answer::Wait);
+    stage.script.will("management.first", Answer::Wait);
     stage.ask(&node, clean(&["management.first"])).await.unwrap();
     stage.settled(&node, S::CleanWait).await;
 
@@ -185,7 +186,7 @@ async fn a_deployment_or_service_that_still_works_goes_on_without_an_event() {
 async fn a_step_that_fails_after_a_wait_is_named() {
     for flow in [Flow::Clean, Flow::Service] {
         let (stage, node) = waiting(flow).await;
-        stage.script.fail("management.second", "disk is on fire");
+        stage.script.will_fail("management.second", "disk is on fire");
 
         stage.call_back(&node, flow.kind()).await.unwrap();
 
@@ -231,7 +232,7 @@ async fn a_step_marked_by_an_abort_is_the_last() {
 async fn an_abort_of_a_step_that_must_not_be_cut_short_waits_for_its_end() {
     let stage = Stage::new(quick()).await;
     let node = stage.node_in(S::Manageable).await;
-    stage.script.answer("management.second", Answer::Wait);
+    stage.script.will("management.second", Answer::Wait);
     stage.ask(&node, clean(&["management.second", "management.first"])).await.unwrap();
     stage.settled(&node, S::CleanWait).await;
 
@@ -251,7 +252,7 @@ async fn a_preparation_that_waits_goes_on_with_the_first_step() {
     {
         let stage = Stage::new(quick()).await;
         let node = stage.node_in(states(flow).0).await;
-        stage.script.answer(prepare, Answer::Wait);
+        stage.script.will(prepare, Answer::Wait);
         let verb = if flow == Flow::Clean { Verb::Clean } else { Verb::Service };
         stage.ask(&node, with_steps(verb, vec![step("management.in_band")])).await.unwrap();
         let waits = stage.settled(&node, flow.waiting()).await;
@@ -359,15 +360,20 @@ async fn power_steps_are_the_conductor_s_own_whatever_the_interface() {
 
     let node = stage.settled(&node, S::Manageable).await;
     assert_eq!(node.power_state, Some(farrier_sdk::interface::power::PowerState::On));
-    // The stage's machine is always on, so that switching it on has nothing to do.
-    assert_eq!(stage.script.calls(), ["power.set_power_state power off", "management.first", "power.reboot"]);
+    let calls = [
+        "power.set_power_state power off",
+        "power.set_power_state power on",
+        "management.first",
+        "power.reboot",
+    ];
+    assert_eq!(stage.script.calls(), calls);
 }
 
 #[tokio::test]
 async fn a_power_step_that_fails_fails_the_flow() {
     let stage = Stage::new(quick()).await;
     let node = stage.node_in(S::Manageable).await;
-    stage.script.fail("power.reboot", "fuse is gone");
+    stage.script.will_fail("power.reboot", "fuse is gone");
 
     stage.ask(&node, clean(&["power.reboot", "management.first"])).await.unwrap();
 
@@ -414,8 +420,8 @@ async fn an_agent_that_is_busy_or_reboots_is_waited_for() {
     for (kind, key, value) in cases {
         let stage = Stage::new(quick()).await;
         let node = stage.node_in(S::Manageable).await;
-        stage.script.answer("management.first", Answer::Wait);
-        stage.script.answer("management.second", Answer::Error(DriverError::new(kind, "not now")));
+        stage.script.will("management.first", Answer::Wait);
+        stage.script.will("management.second", Answer::Fail(DriverError::new(kind, "not now")));
         stage.ask(&node, clean(&["management.first", "management.second"])).await.unwrap();
         stage.settled(&node, S::CleanWait).await;
         stage
@@ -445,7 +451,7 @@ async fn an_answer_that_only_an_agent_would_give_is_a_failure_without_one() {
     for kind in [ErrorKind::Busy, ErrorKind::Unreachable] {
         let stage = Stage::new(quick()).await;
         let node = stage.node_in(S::Manageable).await;
-        stage.script.answer("management.first", Answer::Error(DriverError::new(kind, "not now")));
+        stage.script.will("management.first", Answer::Fail(DriverError::new(kind, "not now")));
 
         stage.ask(&node, clean(&["management.first"])).await.unwrap();
 
@@ -497,7 +503,7 @@ async fn what_a_driver_saves_in_a_step_stays_with_what_the_conductor_saves() {
 async fn an_agent_that_reboots_in_a_step_needs_another_token_unless_its_medium_holds_it() {
     for pregenerated in [false, true] {
         let (stage, node) = waiting(Flow::Clean).await;
-        stage.script.answer("management.second", Answer::Wait);
+        stage.script.will("management.second", Answer::Wait);
         stage
             .change(&node, |node| {
                 let info = &mut node.driver_internal_info;

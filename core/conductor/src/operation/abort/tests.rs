@@ -77,7 +77,7 @@ async fn steps_that_wait_are_given_up_at_once() {
             flow.kind()
         );
         assert_eq!(aborted.last_error, Some(error), "{state}");
-        assert_eq!(script.calls(), [put_away], "{state}");
+        assert_eq!(script.asked(), [put_away], "{state}");
         assert_eq!(json!(aborted.driver_internal_info), json!({"kept": 1}), "{state}");
         assert!(flow.current_fields(&mut aborted).is_empty(), "{state}");
         assert!(!aborted.maintenance, "{state}");
@@ -94,7 +94,7 @@ async fn a_flow_without_a_current_step_is_given_up_too() {
         assert_eq!(aborted.provision_state, expected, "{state}");
         let error = aborted.last_error.unwrap();
         assert!(error.ends_with("operation was aborted"), "{state}: {error}");
-        assert_eq!(script.calls(), [put_away], "{state}");
+        assert_eq!(script.asked(), [put_away], "{state}");
     }
 }
 
@@ -110,7 +110,7 @@ async fn a_step_that_must_not_be_cut_short_is_the_last() {
         let marked = flow.current(&waits).unwrap();
         assert!(marked.abort_after, "{state}");
         assert_eq!(Step { abort_after: false, ..marked }, step("erase", false), "{state}");
-        assert!(script.calls().is_empty(), "{state}");
+        assert!(script.asked().is_empty(), "{state}");
         // Asking again changes nothing.
         assert_eq!(abort_of(&fixture, &node).await.provision_state, state);
     }
@@ -155,7 +155,7 @@ async fn a_failed_service_is_given_up_outside_maintenance_only() {
     fixture.store.node_update(&changed, &Node { maintenance: false, ..changed.clone() }).await.unwrap();
     let aborted = abort_of(&fixture, &node).await;
     assert_eq!((aborted.provision_state, aborted.target_provision_state), (S::Active, None));
-    assert_eq!(script.calls(), ["deploy.tear_down_service"]);
+    assert_eq!(script.asked(), ["deploy.tear_down_service"]);
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn an_abort_without_a_worker_lets_the_node_wait_on() {
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.provision_state, stored.target_provision_state), (S::DeployWait, Some(S::Active)));
     assert_eq!(stored.reservation, None);
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
     drop(busy);
 }
 
@@ -216,6 +216,6 @@ async fn what_cannot_be_put_away_is_the_failure_of_the_operation() {
             Flow::Service => Some(Fault::ServiceFailure),
         };
         assert_eq!((aborted.maintenance, aborted.fault), (fault.is_some(), fault), "{state}");
-        assert_eq!(script.calls(), [put_away], "{state}");
+        assert_eq!(script.asked(), [put_away], "{state}");
     }
 }

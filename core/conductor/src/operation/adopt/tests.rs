@@ -40,7 +40,7 @@ async fn an_adopted_node_is_active_and_ours() {
     assert_eq!(adopted.driver_internal_info["is_whole_disk_image"], true);
     let ours = fixture.store.conductor_get("host-1").await.unwrap();
     assert_eq!(adopted.conductor_affinity, Some(ours.id));
-    assert_eq!(script.calls(), ["deploy.prepare", "deploy.take_over"]);
+    assert_eq!(script.asked(), ["deploy.prepare", "deploy.take_over"]);
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn what_boots_over_the_network_is_validated_first() {
 
     assert_eq!(adopted.provision_state, S::AdoptFail);
     assert!(adopted.last_error.unwrap().contains("no kernel"));
-    assert_eq!(script.calls(), ["boot.validate"]);
+    assert_eq!(script.asked(), ["boot.validate"]);
 }
 
 #[tokio::test]

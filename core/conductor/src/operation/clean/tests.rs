@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::script::Answer;
+use crate::script::stage::{Stage, node, step, step_with, with_steps};
 use crate::service::ProvisionRequest;
-use crate::stage::{Answer, Stage, node, step, step_with, with_steps};
 use crate::task::tests::quick;
 
 /// What an automated cleaning calls when nothing is in its way.
@@ -68,8 +69,8 @@ async fn manual_cleaning_runs_the_given_steps_in_their_order_and_the_node_is_man
 #[tokio::test]
 async fn the_target_of_manual_cleaning_stays_manageable_through_waits_and_failures() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("management.first", Answer::Wait);
-    stage.script.fail("management.second", "disk is on fire");
+    stage.script.will("management.first", Answer::Wait);
+    stage.script.will_fail("management.second", "disk is on fire");
     stage.ask(&node, clean(&["management.first", "management.second"])).await.unwrap();
     let waiting = stage.settled(&node, S::CleanWait).await;
     assert_eq!(waiting.target_provision_state, Some(S::Manageable));
@@ -95,7 +96,8 @@ async fn cleaning_is_skipped_when_the_node_says_so() {
 #[tokio::test]
 async fn cleaning_is_skipped_when_the_configuration_says_so_and_the_node_says_nothing() {
     let (stage, node) = stage_with(ConductorConfig { automated_clean: false, ..quick() }).await;
-    let other = stage.enrol(Node { automated_clean: Some(true), ..crate::stage::node(S::Manageable) }).await;
+    let other =
+        stage.enrol(Node { automated_clean: Some(true), ..crate::script::stage::node(S::Manageable) }).await;
 
     stage.verb(&node, Verb::Provide).await;
     stage.settled(&node, S::Available).await;
@@ -155,7 +157,7 @@ async fn forbidden_steps_are_left_out_silently_when_nobody_asked_for_them() {
 async fn what_the_drivers_miss_fails_an_automated_cleaning_without_maintenance() {
     for method in ["power.validate", "network.validate"] {
         let (stage, node) = stage_with(quick()).await;
-        stage.script.answer(method, Answer::Error(DriverError::missing_parameter("no address")));
+        stage.script.will(method, Answer::Fail(DriverError::missing_parameter("no address")));
 
         stage.verb(&node, Verb::Provide).await;
 
@@ -170,7 +172,7 @@ async fn what_the_drivers_miss_fails_an_automated_cleaning_without_maintenance()
 #[tokio::test]
 async fn a_deploy_interface_that_cannot_say_who_cleans_fails_without_tear_down() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("deploy.switch_interface", Answer::Error(DriverError::invalid_parameter("no image")));
+    stage.script.will("deploy.switch_interface", Answer::Fail(DriverError::invalid_parameter("no image")));
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -182,7 +184,7 @@ async fn a_deploy_interface_that_cannot_say_who_cleans_fails_without_tear_down()
 #[tokio::test]
 async fn a_failed_preparation_is_told_and_torn_down() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.prepare_cleaning", "no boot image");
+    stage.script.will_fail("deploy.prepare_cleaning", "no boot image");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -196,7 +198,7 @@ async fn a_failed_preparation_is_told_and_torn_down() {
 #[tokio::test]
 async fn a_failed_step_is_named_with_its_cause_and_leads_to_maintenance() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("vendor.equal", "disk is on fire");
+    stage.script.will_fail("vendor.equal", "disk is on fire");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -215,7 +217,7 @@ async fn a_failed_step_is_named_with_its_cause_and_leads_to_maintenance() {
 #[tokio::test]
 async fn the_history_tells_of_begin_abortion_and_failure() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("management.second", "disk is on fire");
+    stage.script.will_fail("management.second", "disk is on fire");
     let steps = vec![
         step_with("management.told", json!({"what": "x", "password": "hunter2"})),
         step("management.second"),
@@ -260,7 +262,7 @@ async fn the_history_tells_of_a_cleaning_that_went_well() {
 #[tokio::test]
 async fn flows_are_not_recorded_if_the_operator_does_not_want_it() {
     let (stage, node) = stage_with(ConductorConfig { record_step_flows_in_history: false, ..quick() }).await;
-    stage.script.fail("management.second", "disk is on fire");
+    stage.script.will_fail("management.second", "disk is on fire");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -272,7 +274,7 @@ async fn flows_are_not_recorded_if_the_operator_does_not_want_it() {
 #[tokio::test]
 async fn without_a_history_the_last_error_is_kept_all_the_same() {
     let (stage, node) = stage_with(ConductorConfig { node_history: false, ..quick() }).await;
-    stage.script.fail("management.second", "disk is on fire");
+    stage.script.will_fail("management.second", "disk is on fire");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -284,7 +286,7 @@ async fn without_a_history_the_last_error_is_kept_all_the_same() {
 #[tokio::test]
 async fn an_entry_of_the_history_says_who_asked_and_where_the_node_was() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.prepare_cleaning", "no boot image");
+    stage.script.will_fail("deploy.prepare_cleaning", "no boot image");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -300,7 +302,7 @@ async fn an_entry_of_the_history_says_who_asked_and_where_the_node_was() {
 #[tokio::test]
 async fn a_long_error_is_cut_when_it_is_saved() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("management.second", &"x".repeat(10_000));
+    stage.script.will_fail("management.second", &"x".repeat(10_000));
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -318,7 +320,7 @@ async fn the_reason_an_operator_gave_for_maintenance_is_kept() {
             node.maintenance_reason = Some("new fan".to_owned());
         })
         .await;
-    stage.script.fail("management.second", "disk is on fire");
+    stage.script.will_fail("management.second", "disk is on fire");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -329,7 +331,7 @@ async fn the_reason_an_operator_gave_for_maintenance_is_kept() {
 #[tokio::test]
 async fn a_machine_is_powered_off_after_a_failure_if_the_operator_wants_it() {
     let (stage, node) = stage_with(ConductorConfig { poweroff_in_cleanfail: true, ..quick() }).await;
-    stage.script.fail("management.second", "disk is on fire");
+    stage.script.will_fail("management.second", "disk is on fire");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -342,8 +344,8 @@ async fn a_machine_is_powered_off_after_a_failure_if_the_operator_wants_it() {
 #[tokio::test]
 async fn a_power_off_that_fails_leaves_the_failure_of_the_cleaning() {
     let (stage, node) = stage_with(ConductorConfig { poweroff_in_cleanfail: true, ..quick() }).await;
-    stage.script.fail("management.second", "disk is on fire");
-    stage.script.fail("power.set_power_state", "fuse is gone");
+    stage.script.will_fail("management.second", "disk is on fire");
+    stage.script.will_fail("power.set_power_state", "fuse is gone");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -355,7 +357,7 @@ async fn a_power_off_that_fails_leaves_the_failure_of_the_cleaning() {
 #[tokio::test]
 async fn a_tear_down_that_fails_at_the_end_is_not_tried_again() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.tear_down_cleaning", "network is stuck");
+    stage.script.will_fail("deploy.tear_down_cleaning", "network is stuck");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -369,8 +371,8 @@ async fn a_tear_down_that_fails_at_the_end_is_not_tried_again() {
 #[tokio::test]
 async fn a_tear_down_that_fails_after_a_step_is_told_besides() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("management.second", "disk is on fire");
-    stage.script.fail("deploy.tear_down_cleaning", "network is stuck");
+    stage.script.will_fail("management.second", "disk is on fire");
+    stage.script.will_fail("deploy.tear_down_cleaning", "network is stuck");
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -445,7 +447,7 @@ async fn the_agent_is_booted_only_for_steps_that_need_it() {
 #[tokio::test]
 async fn with_the_ramdisk_disabled_nothing_is_booted_and_the_network_not_asked() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("network.validate", Answer::Error(DriverError::missing_parameter("no network")));
+    stage.script.will("network.validate", Answer::Fail(DriverError::missing_parameter("no network")));
     let request = ProvisionRequest { disable_ramdisk: true, ..clean(&["management.first"]) };
 
     stage.ask(&node, request).await.unwrap();
@@ -457,7 +459,7 @@ async fn with_the_ramdisk_disabled_nothing_is_booted_and_the_network_not_asked()
 #[tokio::test]
 async fn steps_nobody_knows_are_looked_for_again_when_the_agent_runs() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("deploy.prepare_cleaning", Answer::Wait);
+    stage.script.will("deploy.prepare_cleaning", Answer::Wait);
     stage.ask(&node, clean(&["deploy.erase_devices"])).await.unwrap();
     let waiting = stage.settled(&node, S::CleanWait).await;
     assert!(waiting.clean_step.is_empty());
@@ -503,8 +505,8 @@ async fn facts_about_the_machine_are_read_anew() {
 #[tokio::test]
 async fn a_machine_that_does_not_tell_its_facts_is_cleaned_all_the_same() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("management.detect_vendor", Answer::Error(DriverError::unreachable("no answer")));
-    stage.script.answer("management.detect_vendor", Answer::Error(DriverError::unsupported("no vendor")));
+    stage.script.will("management.detect_vendor", Answer::Fail(DriverError::unreachable("no answer")));
+    stage.script.will("management.detect_vendor", Answer::Fail(DriverError::unsupported("no vendor")));
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -526,10 +528,10 @@ async fn a_deploy_interface_may_let_another_clean_and_is_put_back() {
 
     let held = stage.settled(&node, S::CleanHold).await;
     assert_eq!(held.interfaces.get(InterfaceType::Deploy), Some("fake"));
-    assert_eq!(held.driver_internal_info.get("original_deploy_interface"), Some(&json!("stage")));
+    assert_eq!(held.driver_internal_info.get("original_deploy_interface"), Some(&json!("script")));
     stage.verb(&node, Verb::Unhold).await;
     let node = stage.settled(&node, S::Manageable).await;
-    assert_eq!(node.interfaces.get(InterfaceType::Deploy), Some("stage"));
+    assert_eq!(node.interfaces.get(InterfaceType::Deploy), Some("script"));
     assert!(!node.driver_internal_info.contains_key("original_deploy_interface"));
     assert_eq!(stage.script.calls(), ["management.in_band"]);
 }
@@ -542,18 +544,18 @@ async fn a_deploy_interface_is_put_back_after_a_failure_too() {
             node.extra.insert("switch_to".to_owned(), json!("fake"));
         })
         .await;
-    stage.script.fail("management.first", "disk is on fire");
+    stage.script.will_fail("management.first", "disk is on fire");
 
     stage.ask(&node, clean(&["management.first"])).await.unwrap();
 
     let node = stage.settled(&node, S::CleanFail).await;
-    assert_eq!(node.interfaces.get(InterfaceType::Deploy), Some("stage"));
+    assert_eq!(node.interfaces.get(InterfaceType::Deploy), Some("script"));
 }
 
 #[tokio::test]
 async fn a_panicking_driver_fails_the_cleaning() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("management.second", Answer::Panic);
+    stage.script.will("management.second", Answer::Panic);
 
     stage.verb(&node, Verb::Provide).await;
 

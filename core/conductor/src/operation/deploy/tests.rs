@@ -7,8 +7,9 @@ use serde_json::json;
 
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::script::Answer;
+use crate::script::stage::{Stage, deploy_step, with_steps};
 use crate::service::ProvisionRequest;
-use crate::stage::{Answer, Stage, deploy_step, with_steps};
 use crate::task::tests::quick;
 
 /// A stage with an available node.
@@ -135,7 +136,7 @@ async fn steps_that_were_left_for_an_agent_which_never_came_fail_the_deployment(
 #[tokio::test]
 async fn steps_an_agent_tells_of_come_after_what_has_run() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("deploy.deploy", Answer::Wait);
+    stage.script.will("deploy.deploy", Answer::Wait);
     stage.ask(&node, active(vec![deploy_step("management.told", 5, json!({"what": "x"}))])).await.unwrap();
     stage.settled(&node, S::DeployWait).await;
     let told = json!({"management": [{"interface": "management", "step": "in_band", "priority": 120}]});
@@ -159,7 +160,7 @@ async fn steps_an_agent_tells_of_come_after_what_has_run() {
 #[tokio::test]
 async fn a_step_that_not_even_the_agent_knows_is_told_when_it_has_called() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("deploy.deploy", Answer::Wait);
+    stage.script.will("deploy.deploy", Answer::Wait);
     stage.ask(&node, active(vec![deploy_step("raid.create", 5, json!({}))])).await.unwrap();
     stage.settled(&node, S::DeployWait).await;
     let mut task = stage.tasks().acquire_exclusive(&node, crate::task::Acquire::default()).await.unwrap();
@@ -186,7 +187,7 @@ async fn the_config_drive_is_stored() {
 async fn what_the_drivers_miss_refuses_the_request_with_its_own_cause() {
     for method in ["power.validate", "deploy.validate"] {
         let (stage, node) = stage_with(quick()).await;
-        stage.script.answer(method, Answer::Error(DriverError::missing_parameter("no image")));
+        stage.script.will(method, Answer::Fail(DriverError::missing_parameter("no image")));
 
         let refused = cause(stage.ask(&node, ProvisionRequest::new(Verb::Active)).await);
 
@@ -264,7 +265,7 @@ async fn a_protected_node_is_not_rebuilt() {
 async fn a_rebuild_without_image_information_is_for_validation_to_decide() {
     let stage = Stage::new(quick()).await;
     let node = stage.node_in(S::Active).await;
-    stage.script.answer("deploy.validate", Answer::Error(DriverError::missing_parameter("no image")));
+    stage.script.will("deploy.validate", Answer::Fail(DriverError::missing_parameter("no image")));
 
     let refused = cause(stage.ask(&node, ProvisionRequest::new(Verb::Rebuild)).await);
 
@@ -291,7 +292,7 @@ async fn a_failed_node_can_be_deployed_and_rebuilt() {
 #[tokio::test]
 async fn a_failed_preparation_is_not_cleaned_up() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.prepare", "no boot image");
+    stage.script.will_fail("deploy.prepare", "no boot image");
 
     stage.verb(&node, Verb::Active).await;
 
@@ -306,7 +307,7 @@ async fn a_failed_preparation_is_not_cleaned_up() {
 #[tokio::test]
 async fn a_failed_step_is_named_with_its_cause_and_cleaned_up() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.deploy", "disk is on fire");
+    stage.script.will_fail("deploy.deploy", "disk is on fire");
 
     stage.verb(&node, Verb::Active).await;
 
@@ -323,8 +324,8 @@ async fn a_failed_step_is_named_with_its_cause_and_cleaned_up() {
 #[tokio::test]
 async fn a_clean_up_that_fails_too_is_told_besides() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.deploy", "disk is on fire");
-    stage.script.fail("deploy.clean_up", "network is stuck");
+    stage.script.will_fail("deploy.deploy", "disk is on fire");
+    stage.script.will_fail("deploy.clean_up", "network is stuck");
 
     stage.verb(&node, Verb::Active).await;
 
@@ -373,7 +374,7 @@ async fn a_console_that_was_on_before_is_started_again() {
 async fn a_console_that_does_not_start_is_no_failure_of_the_deployment() {
     let (stage, node) = stage_with(quick()).await;
     let node = stage.change(&node, |node| node.console_enabled = true).await;
-    stage.script.fail("console.start_console", "port is taken");
+    stage.script.will_fail("console.start_console", "port is taken");
 
     stage.verb(&node, Verb::Active).await;
 
@@ -399,7 +400,7 @@ async fn another_deploy_interface_may_deploy_and_is_the_node_s_until_it_is_torn_
     stage.change(&node, |node| drop(node.extra.remove("switch_to"))).await;
     stage.verb(&node, Verb::Deleted).await;
     let node = stage.settled(&node, S::Available).await;
-    assert_eq!(node.interfaces.get(InterfaceType::Deploy), Some("stage"));
+    assert_eq!(node.interfaces.get(InterfaceType::Deploy), Some("script"));
 }
 
 #[tokio::test]
@@ -410,7 +411,7 @@ async fn a_request_that_is_refused_leaves_the_deploy_interface() {
             node.extra.insert("switch_to".to_owned(), json!("fake"));
         })
         .await;
-    stage.script.answer("power.validate", Answer::Error(DriverError::missing_parameter("no address")));
+    stage.script.will("power.validate", Answer::Fail(DriverError::missing_parameter("no address")));
 
     cause(stage.ask(&node, ProvisionRequest::new(Verb::Active)).await);
 
@@ -437,7 +438,7 @@ async fn an_interface_that_cannot_be_used_is_not_switched_to() {
 #[tokio::test]
 async fn noop_deploys_whatever_the_node() {
     let stage = Stage::new(quick()).await;
-    let mut node = crate::stage::node(S::Available);
+    let mut node = crate::script::stage::node(S::Available);
     node.interfaces.set(InterfaceType::Deploy, Some("noop".to_owned()));
     node.interfaces.set(InterfaceType::Management, Some("fake".to_owned()));
     let node = stage.enrol(node).await;

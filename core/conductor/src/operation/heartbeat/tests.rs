@@ -182,7 +182,7 @@ async fn a_node_that_waits_goes_on() {
 
         assert_eq!((after.provision_state, after.last_error), (expected, None), "{state}");
         assert_eq!(after.target_provision_state, None, "{state}");
-        assert_eq!(script.calls().first(), Some(&"deploy.heartbeat"), "{state}");
+        assert_eq!(script.asked().first().map(String::as_str), Some("deploy.heartbeat"), "{state}");
     }
 }
 
@@ -208,7 +208,7 @@ async fn what_the_agent_says_is_kept() {
     let heard: Timestamp = info["agent_last_heartbeat"].as_str().unwrap().parse().unwrap();
     assert!(node.created_at <= heard);
     assert_eq!(after.provision_state, S::Deploying);
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn in_most_states_a_call_is_recorded_and_nothing_else() {
 
         assert!(after.driver_internal_info.contains_key(URL), "{state}");
         assert_eq!(after.provision_state, state);
-        assert!(script.calls().is_empty(), "{state}");
+        assert!(script.asked().is_empty(), "{state}");
     }
 }
 
@@ -248,7 +248,7 @@ async fn in_other_states_nobody_listens_unless_agents_stay() {
 
         assert_eq!(after.driver_internal_info.contains_key(URL), heard, "{state}");
         assert_eq!(after.provision_state, state);
-        assert!(script.calls().is_empty(), "{state}");
+        assert!(script.asked().is_empty(), "{state}");
     }
 }
 
@@ -332,7 +332,7 @@ async fn work_pauses_in_maintenance() {
 
         assert_eq!((after.provision_state, after.last_error), (state, None));
         assert!(after.driver_internal_info.contains_key(URL), "{state}");
-        assert!(script.calls().is_empty(), "{state}");
+        assert!(script.asked().is_empty(), "{state}");
     }
 }
 

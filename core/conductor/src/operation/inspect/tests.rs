@@ -53,7 +53,7 @@ async fn an_inspection_that_is_done_at_once_leaves_the_node_manageable() {
     assert_eq!((inspected.provision_state, inspected.target_provision_state), (S::Manageable, None));
     assert_eq!(inspected.last_error, None);
     assert!(inspected.inspection_finished_at.is_some());
-    assert_eq!(script.calls(), ["power.validate", "inspect.validate", "inspect.inspect_hardware"]);
+    assert_eq!(script.asked(), ["power.validate", "inspect.validate", "inspect.inspect_hardware"]);
     // Nothing was handed over.
     assert!(fixture.store.inventory_get(node.id).await.is_err());
 }
@@ -143,7 +143,7 @@ async fn a_failed_inspection_is_torn_down_and_stores_nothing() {
     );
     let error = failed.last_error.unwrap();
     assert!(error.contains("no such processor"), "{error}");
-    assert_eq!(script.calls()[2..], ["inspect.inspect_hardware", "inspect.tear_down"]);
+    assert_eq!(script.asked()[2..], ["inspect.inspect_hardware", "inspect.tear_down"]);
     assert!(fixture.store.inventory_get(node.id).await.is_err());
     assert!(failed.properties.is_empty());
     let entries = script::history(&fixture, &node).await;
@@ -219,7 +219,7 @@ async fn what_the_agent_found_is_stored_as_it_came() {
     let inspected = go_on_with(&fixture, &node).await;
 
     assert_eq!((inspected.provision_state, inspected.last_error), (S::Manageable, None));
-    assert_eq!(script.calls(), ["inspect.continue_inspection"]);
+    assert_eq!(script.asked(), ["inspect.continue_inspection"]);
     let inventory = fixture.store.inventory_get(node.id).await.unwrap();
     assert_eq!((inventory.inventory, inventory.plugin_data), (found().inventory, found().plugin_data));
     assert_eq!(fixture.store.ports_by_node(node.id).await.unwrap().len(), 2);
@@ -256,7 +256,7 @@ async fn what_the_driver_cannot_use_fails_the_inspection() {
 
     assert_eq!(failed.provision_state, S::InspectFail);
     assert!(failed.last_error.unwrap().contains("wrong machine"));
-    assert_eq!(script.calls(), ["inspect.continue_inspection", "inspect.tear_down"]);
+    assert_eq!(script.asked(), ["inspect.continue_inspection", "inspect.tear_down"]);
     assert!(fixture.store.inventory_get(node.id).await.is_err());
 }
 
@@ -272,7 +272,7 @@ async fn an_inspection_that_waits_can_be_aborted() {
         (S::InspectFail, Some(S::Manageable))
     );
     assert_eq!(aborted.last_error.as_deref(), Some("Inspection was aborted by request."));
-    assert_eq!(script.calls(), ["inspect.abort"]);
+    assert_eq!(script.asked(), ["inspect.abort"]);
 }
 
 #[tokio::test]
@@ -309,7 +309,7 @@ async fn an_inspection_is_asked_again_until_it_is_over() {
     let inspected = fixture
         .eventually(&node, |node| node.provision_state == S::Manageable && node.reservation.is_none())
         .await;
-    assert_eq!(script.calls()[2..], ["inspect.inspect_hardware"; 3]);
+    assert_eq!(script.asked()[2..], ["inspect.inspect_hardware"; 3]);
     assert_eq!(fixture.store.inventory_get(node.id).await.unwrap().inventory, found().inventory);
     assert!(inspected.driver_internal_info.is_empty(), "{:?}", inspected.driver_internal_info);
 }
@@ -326,7 +326,7 @@ async fn a_driver_is_asked_again_what_to_make_of_what_the_agent_found() {
     let inspected = fixture
         .eventually(&node, |node| node.provision_state == S::Manageable && node.reservation.is_none())
         .await;
-    assert_eq!(script.calls(), ["inspect.continue_inspection"; 2]);
+    assert_eq!(script.asked(), ["inspect.continue_inspection"; 2]);
     let inventory = fixture.store.inventory_get(node.id).await.unwrap();
     assert_eq!((inventory.inventory, inventory.plugin_data), (found().inventory, found().plugin_data));
     assert!(inspected.driver_internal_info.is_empty(), "{:?}", inspected.driver_internal_info);
@@ -346,7 +346,7 @@ async fn an_inspection_that_is_asked_survives_a_restart() {
     fixture
         .eventually(&node, |node| node.provision_state == S::Manageable && node.reservation.is_none())
         .await;
-    assert_eq!(script.calls()[2..], ["inspect.inspect_hardware"; 2]);
+    assert_eq!(script.asked()[2..], ["inspect.inspect_hardware"; 2]);
     again.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
 }
 
@@ -363,8 +363,8 @@ async fn an_error_that_may_pass_does_not_end_an_inspection_that_is_asked() {
         .eventually(&node, |node| node.provision_state == S::InspectFail && node.reservation.is_none())
         .await;
     assert!(failed.last_error.unwrap().contains("burnt"));
-    assert_eq!(script.calls()[2..5], ["inspect.inspect_hardware"; 3]);
-    assert_eq!(script.calls()[5..], ["inspect.tear_down"]);
+    assert_eq!(script.asked()[2..5], ["inspect.inspect_hardware"; 3]);
+    assert_eq!(script.asked()[5..], ["inspect.tear_down"]);
     assert!(failed.driver_internal_info.is_empty(), "{:?}", failed.driver_internal_info);
 }
 

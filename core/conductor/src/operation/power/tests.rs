@@ -32,14 +32,14 @@ async fn switch(fixture: &Fixture, node: &Node, request: PowerState) -> Result<(
 #[tokio::test]
 async fn an_instance_gets_its_volumes_before_it_runs() {
     for (power, request, change) in [
-        (PowerState::Off, PowerState::On, "power.set_power_state"),
+        (PowerState::Off, PowerState::On, "power.set_power_state power on"),
         (PowerState::On, PowerState::Reboot, "power.reboot"),
     ] {
         let (fixture, script, node) = node_in(S::Active, power).await;
 
         switch(&fixture, &node, request).await.unwrap();
 
-        assert_eq!(script.calls(), ["storage.attach_volumes", change]);
+        assert_eq!(script.asked(), ["storage.attach_volumes", change]);
         assert_eq!(fixture.stored(&node).await.power_state, Some(PowerState::On));
     }
 }
@@ -52,7 +52,7 @@ async fn an_instance_without_its_volumes_is_not_switched_on() {
     let failed = switch(&fixture, &node, PowerState::On).await;
 
     assert!(matches!(failed, Err(ConductorError::Driver { .. })), "{failed:?}");
-    assert_eq!(script.calls(), ["storage.attach_volumes"]);
+    assert_eq!(script.asked(), ["storage.attach_volumes"]);
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.power_state, stored.target_power_state), (Some(PowerState::Off), None));
     assert!(stored.last_error.unwrap().contains("no such volume"));
@@ -65,7 +65,7 @@ async fn the_volumes_go_when_the_instance_is_off() {
 
     switch(&fixture, &node, PowerState::Off).await.unwrap();
 
-    assert_eq!(script.calls(), ["power.set_power_state", "storage.detach_volumes"]);
+    assert_eq!(script.asked(), ["power.set_power_state power off", "storage.detach_volumes"]);
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.power_state, stored.last_error), (Some(PowerState::Off), None));
 }
@@ -77,5 +77,5 @@ async fn a_node_that_is_not_in_use_has_no_volumes() {
     switch(&fixture, &node, PowerState::On).await.unwrap();
     switch(&fixture, &node, PowerState::Off).await.unwrap();
 
-    assert_eq!(script.calls(), ["power.set_power_state", "power.set_power_state"]);
+    assert_eq!(script.asked(), ["power.set_power_state power on", "power.set_power_state power off"]);
 }

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::script::Answer;
+use crate::script::stage::{Stage, step, step_with, with_steps};
 use crate::service::ProvisionRequest;
-use crate::stage::{Answer, Stage, step, step_with, with_steps};
 use crate::task::tests::quick;
 
 fn service(steps: &[&str]) -> ProvisionRequest {
@@ -81,7 +82,7 @@ async fn without_the_ramdisk_a_step_that_needs_it_or_that_nobody_knows_is_refuse
 #[tokio::test]
 async fn a_failed_step_is_named_with_its_cause_and_leads_to_maintenance() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("management.first", "disk is on fire");
+    stage.script.will_fail("management.first", "disk is on fire");
 
     stage.ask(&node, service(&["management.first", "management.second"])).await.unwrap();
 
@@ -99,7 +100,7 @@ async fn a_failed_step_is_named_with_its_cause_and_leads_to_maintenance() {
 #[tokio::test]
 async fn a_failed_preparation_is_told_and_torn_down() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.prepare_service", "no boot image");
+    stage.script.will_fail("deploy.prepare_service", "no boot image");
 
     stage.ask(&node, service(&["management.in_band"])).await.unwrap();
 
@@ -112,7 +113,7 @@ async fn a_failed_preparation_is_told_and_torn_down() {
 #[tokio::test]
 async fn a_tear_down_that_fails_is_told_and_not_tried_again() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("deploy.tear_down_service", "network is stuck");
+    stage.script.will_fail("deploy.tear_down_service", "network is stuck");
 
     stage.ask(&node, service(&["management.in_band"])).await.unwrap();
 
@@ -124,7 +125,7 @@ async fn a_tear_down_that_fails_is_told_and_not_tried_again() {
 #[tokio::test]
 async fn a_machine_is_powered_off_after_a_failure_if_the_operator_wants_it() {
     let (stage, node) = stage_with(ConductorConfig { poweroff_in_servicefail: true, ..quick() }).await;
-    stage.script.fail("management.first", "disk is on fire");
+    stage.script.will_fail("management.first", "disk is on fire");
 
     stage.ask(&node, service(&["management.first"])).await.unwrap();
 
@@ -136,7 +137,7 @@ async fn a_machine_is_powered_off_after_a_failure_if_the_operator_wants_it() {
 #[tokio::test]
 async fn a_failed_service_can_be_tried_again_when_maintenance_is_over() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("management.first", "disk is on fire");
+    stage.script.will_fail("management.first", "disk is on fire");
     stage.ask(&node, service(&["management.first"])).await.unwrap();
     let node = stage.settled(&node, S::ServiceFail).await;
     let refused = stage.ask(&node, service(&["management.second"])).await;
@@ -180,7 +181,7 @@ async fn forbidden_steps_and_bad_arguments_are_refused() {
 async fn what_the_drivers_miss_refuses_the_request() {
     for method in ["power.validate", "network.validate"] {
         let (stage, node) = stage_with(quick()).await;
-        stage.script.answer(method, Answer::Error(DriverError::missing_parameter("no address")));
+        stage.script.will(method, Answer::Fail(DriverError::missing_parameter("no address")));
 
         let refused = stage.ask(&node, service(&["management.first"])).await;
 

@@ -26,7 +26,7 @@ async fn a_takeover_restarts_the_console() {
     assert!(node.console_enabled);
     assert_eq!(node.last_error, None);
     assert_eq!(node.conductor_affinity, Some(fixture.store.conductor_get("host-1").await.unwrap().id));
-    assert_eq!(script.calls(), ["deploy.prepare", "deploy.take_over", "console.start_console"]);
+    assert_eq!(script.asked(), ["deploy.prepare", "deploy.take_over", "console.start_console"]);
     assert_eq!(told.recv().await.unwrap().event_type, "baremetal.node.console_restore.start");
     assert_eq!(told.recv().await.unwrap().event_type, "baremetal.node.console_restore.end");
 }
@@ -56,5 +56,5 @@ async fn a_failed_takeover_leaves_the_node_with_whoever_had_it() {
 
     assert!(Chain(&error).to_string().contains("no space"), "{error}");
     assert_eq!(fixture.stored(task.node()).await.conductor_affinity, None);
-    assert_eq!(script.calls(), ["deploy.prepare"]);
+    assert_eq!(script.asked(), ["deploy.prepare"]);
 }

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::script::Answer;
+use crate::script::stage::Stage;
 use crate::service::ProvisionRequest;
-use crate::stage::{Answer, Stage};
 use crate::task::tests::quick;
 
 /// What a tear-down calls, without the cleaning after it.
@@ -98,7 +99,7 @@ async fn a_console_is_stopped_and_stays_wanted() {
 async fn a_console_that_does_not_stop_fails_the_tear_down() {
     let (stage, node) = stage_with(without_cleaning(), S::Active).await;
     let node = stage.change(&node, |node| node.console_enabled = true).await;
-    stage.script.fail("console.stop_console", "port is taken");
+    stage.script.will_fail("console.stop_console", "port is taken");
 
     stage.verb(&node, Verb::Deleted).await;
 
@@ -112,7 +113,7 @@ async fn a_console_that_does_not_stop_fails_the_tear_down() {
 async fn whatever_fails_is_told_and_the_instance_is_forgotten_all_the_same() {
     for method in ["deploy.clean_up", "deploy.tear_down"] {
         let (stage, node) = stage_with(quick(), S::Active).await;
-        stage.script.fail(method, "network is stuck");
+        stage.script.will_fail(method, "network is stuck");
 
         stage.verb(&node, Verb::Deleted).await;
 
@@ -129,7 +130,7 @@ async fn whatever_fails_is_told_and_the_instance_is_forgotten_all_the_same() {
 #[tokio::test]
 async fn a_panicking_driver_fails_the_tear_down() {
     let (stage, node) = stage_with(quick(), S::Active).await;
-    stage.script.answer("deploy.tear_down", Answer::Panic);
+    stage.script.will("deploy.tear_down", Answer::Panic);
 
     stage.verb(&node, Verb::Deleted).await;
 
@@ -139,7 +140,7 @@ async fn a_panicking_driver_fails_the_tear_down() {
 #[tokio::test]
 async fn a_tear_down_that_is_not_over_when_it_answers_is_a_failure() {
     let (stage, node) = stage_with(quick(), S::Active).await;
-    stage.script.answer("deploy.tear_down", Answer::Wait);
+    stage.script.will("deploy.tear_down", Answer::Wait);
 
     stage.verb(&node, Verb::Deleted).await;
 
@@ -155,7 +156,7 @@ async fn networks_are_detached_as_far_as_possible() {
             node.extra.insert("vifs".to_owned(), json!(["a", "b"]));
         })
         .await;
-    stage.script.fail("network.vif_detach", "no such network");
+    stage.script.will_fail("network.vif_detach", "no such network");
 
     stage.verb(&node, Verb::Deleted).await;
 
@@ -187,7 +188,7 @@ async fn a_lessee_goes_only_if_the_deployment_brought_it() {
 #[tokio::test]
 async fn a_cleaning_that_fails_afterwards_is_a_failed_cleaning() {
     let (stage, node) = stage_with(quick(), S::Active).await;
-    stage.script.fail("management.first", "disk is on fire");
+    stage.script.will_fail("management.first", "disk is on fire");
 
     stage.verb(&node, Verb::Deleted).await;
 
@@ -210,7 +211,7 @@ async fn a_protected_node_keeps_its_instance() {
 #[tokio::test]
 async fn without_credentials_nothing_is_removed() {
     let (stage, node) = stage_with(quick(), S::Active).await;
-    stage.script.answer("power.validate", Answer::Error(DriverError::missing_parameter("no address")));
+    stage.script.will("power.validate", Answer::Fail(DriverError::missing_parameter("no address")));
 
     let refused = stage.ask(&node, ProvisionRequest::new(Verb::Deleted)).await;
 

@@ -6,7 +6,8 @@ use farrier_sdk::interface::power::PowerState;
 use serde_json::json;
 
 use crate::config::ConductorConfig;
-use crate::stage::{Answer, Stage};
+use crate::script::Answer;
+use crate::script::stage::Stage;
 use crate::task::tests::quick;
 
 /// A stage with an enrolled node.
@@ -69,7 +70,7 @@ async fn a_known_power_state_is_not_told_again() {
 async fn without_power_the_node_stays_enrolled_and_every_step_runs_all_the_same() {
     for method in ["power.validate", "power.get_power_state"] {
         let (stage, node) = stage_with(quick()).await;
-        stage.script.answer(method, Answer::Error(DriverError::unreachable("no answer from `192.0.2.1`")));
+        stage.script.will(method, Answer::Fail(DriverError::unreachable("no answer from `192.0.2.1`")));
 
         stage.verb(&node, Verb::Manage).await;
 
@@ -86,7 +87,7 @@ async fn without_power_the_node_stays_enrolled_and_every_step_runs_all_the_same(
 #[tokio::test]
 async fn a_failed_step_keeps_the_node_enrolled_and_the_others_run() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("management.verify_first", "clock is wrong");
+    stage.script.will_fail("management.verify_first", "clock is wrong");
 
     stage.verb(&node, Verb::Manage).await;
 
@@ -102,9 +103,9 @@ async fn a_failed_step_keeps_the_node_enrolled_and_the_others_run() {
 #[tokio::test]
 async fn everything_that_is_wrong_is_told() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.fail("power.get_power_state", "fuse is gone");
-    stage.script.fail("management.verify_first", "clock is wrong");
-    stage.script.fail("power.verify_late", "too late");
+    stage.script.will_fail("power.get_power_state", "fuse is gone");
+    stage.script.will_fail("management.verify_first", "clock is wrong");
+    stage.script.will_fail("power.verify_late", "too late");
 
     stage.verb(&node, Verb::Manage).await;
 
@@ -120,7 +121,7 @@ async fn everything_that_is_wrong_is_told() {
 #[tokio::test]
 async fn a_verify_step_has_to_be_over_when_it_answers() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("power.verify_late", Answer::Poll(1));
+    stage.script.will("power.verify_late", Answer::Poll(1));
 
     stage.verb(&node, Verb::Manage).await;
 
@@ -146,7 +147,7 @@ async fn overrides_switch_verify_steps_off_and_on() {
 #[tokio::test]
 async fn a_panicking_driver_keeps_the_node_enrolled() {
     let (stage, node) = stage_with(quick()).await;
-    stage.script.answer("power.get_power_state", Answer::Panic);
+    stage.script.will("power.get_power_state", Answer::Panic);
 
     stage.verb(&node, Verb::Manage).await;
 

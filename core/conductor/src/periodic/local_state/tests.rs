@@ -53,11 +53,11 @@ async fn nodes_in_use_that_others_or_nobody_prepared_are_taken_over() {
         let stored = fixture.unlocked(node).await;
         assert_eq!((stored.conductor_affinity, stored.last_error), (Some(ours), None));
     }
-    let calls = script.calls();
-    assert_eq!(calls.iter().filter(|call| **call == "deploy.take_over").count(), 2);
+    let calls = script.asked();
+    assert_eq!(calls.iter().filter(|call| *call == "deploy.take_over").count(), 2);
     script.forget_calls();
     run_once(&fixture).await;
-    assert!(script.calls().is_empty(), "what is ours is not taken over again");
+    assert!(script.asked().is_empty(), "what is ours is not taken over again");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn what_is_ours_not_in_use_in_maintenance_or_busy_is_left_alone() {
 
     run_once(&fixture).await;
 
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
     held.finish().await.unwrap();
     for node in [manageable, maintained, busy] {
         assert_eq!(fixture.unlocked(&node).await.conductor_affinity, None);
@@ -89,7 +89,7 @@ async fn a_node_that_went_into_maintenance_meanwhile_is_left_alone() {
 
     assert_eq!(outcome, Outcome::Nothing);
     assert_eq!(fixture.stored(&node).await.reservation, None);
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_full_pool_ends_the_pass() {
 
     run_once(&fixture).await;
 
-    assert_eq!(script.calls(), Vec::<&str>::new());
+    assert_eq!(script.asked(), Vec::<&str>::new());
     for node in &nodes {
         let stored = fixture.stored(node).await;
         assert_eq!((stored.conductor_affinity, stored.reservation), (None, None));
@@ -138,5 +138,5 @@ async fn a_pass_takes_over_so_many_nodes_and_no_more() {
     for node in &nodes {
         fixture.unlocked(node).await;
     }
-    assert_eq!(script.calls().iter().filter(|call| **call == "deploy.take_over").count(), limit);
+    assert_eq!(script.asked().iter().filter(|call| *call == "deploy.take_over").count(), limit);
 }

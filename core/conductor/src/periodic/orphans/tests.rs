@@ -81,7 +81,7 @@ async fn a_node_nobody_worked_on_is_just_freed() {
         let stored = fixture.stored(&node).await;
         assert_eq!((stored.provision_state, stored.last_error, stored.reservation), (state, None, None));
     }
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn a_cleaning_is_put_away_and_costs_the_node_its_service() {
     let stored = fixture.unlocked(&node).await;
     assert_eq!((stored.provision_state, stored.target_provision_state), (S::CleanFail, Some(S::Manageable)));
     assert_eq!((stored.maintenance, stored.fault), (true, Some(Fault::CleanFailure)));
-    assert_eq!(script.calls(), ["deploy.tear_down_cleaning"]);
+    assert_eq!(script.asked(), ["deploy.tear_down_cleaning"]);
     assert!(stored.clean_step.is_empty());
 }
 
@@ -136,7 +136,7 @@ async fn a_node_in_maintenance_is_freed_and_nothing_else() {
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.provision_state, stored.reservation), (S::Cleaning, None));
     assert_eq!((stored.target_power_state, stored.last_error), (Some(PowerState::On), None));
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_node_without_a_driver_fails_without_being_put_away() {
     let stored = fixture.unlocked(&node).await;
     assert_eq!(stored.provision_state, S::CleanFail);
     assert_eq!(stored.last_error.as_deref(), Some(OPERATION_ABORTED));
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ const WAITS: [(Wait, S, &[&str]); 5] = [
     (Wait::Deploy, S::DeployFail, &["deploy.clean_up"]),
     (Wait::Clean, S::CleanFail, &["deploy.tear_down_cleaning"]),
     (Wait::Service, S::ServiceFail, &["deploy.tear_down_service"]),
-    (Wait::Rescue, S::RescueFail, &["power.set_power_state", "rescue.clean_up"]),
+    (Wait::Rescue, S::RescueFail, &["power.set_power_state power off", "rescue.clean_up"]),
     (Wait::Inspect, S::InspectFail, &["inspect.tear_down"]),
 ];
 
@@ -65,7 +65,7 @@ async fn a_node_that_waits_too_long_fails_and_is_put_away() {
         let error = stored.last_error.unwrap();
         assert!(error.contains("Timeout reached"), "{wait:?}: {error}");
         assert!(error.contains(&node.uuid.to_string()), "{wait:?}: {error}");
-        assert_eq!(script.calls(), calls, "{wait:?}");
+        assert_eq!(script.asked(), calls, "{wait:?}");
         assert!(!stored.maintenance, "{wait:?}");
         let last = script::history(&fixture, &node).await.pop().unwrap();
         assert_eq!(last.event, error, "{wait:?}");
@@ -87,7 +87,7 @@ async fn a_node_whose_driver_is_gone_fails_all_the_same() {
         assert_eq!(stored.provision_state, failed, "{wait:?}");
         let error = stored.last_error.unwrap();
         assert!(error.contains("Timeout reached"), "{wait:?}: {error}");
-        assert!(script.calls().is_empty(), "{wait:?}: {:?}", script.calls());
+        assert!(script.asked().is_empty(), "{wait:?}: {:?}", script.asked());
         let last = script::history(&fixture, &node).await.pop().unwrap();
         assert_eq!(last.event, error, "{wait:?}");
         // That nothing could be put away is said, where something is to be put away on the node's side.
@@ -122,7 +122,7 @@ async fn nobody_fails_before_the_limit() {
         let acted = run_at(&Pass::new(&fixture.conductor), wait, early).await.unwrap();
 
         assert_eq!((acted, fixture.stored(&node).await.provision_state), (0, wait.state()));
-        assert!(script.calls().is_empty(), "{wait:?}");
+        assert!(script.asked().is_empty(), "{wait:?}");
     }
 }
 
@@ -170,7 +170,7 @@ async fn a_heartbeat_between_the_look_and_the_lock_counts() {
     assert_eq!(outcome, Outcome::Nothing);
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.provision_state, stored.reservation), (S::DeployWait, None));
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn a_full_pool_ends_the_pass_and_changes_nothing() {
         );
         assert_eq!(stored.provision_updated_at, node.provision_updated_at);
     }
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
     drop(busy);
     assert_eq!(run_late(&fixture, Wait::Clean).await, 2);
 }

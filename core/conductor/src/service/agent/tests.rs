@@ -90,7 +90,7 @@ async fn a_later_call_to_a_busy_node_is_left_out() {
     // What was started has ended when all workers are free.
     drop(script::all_workers(&fixture).await);
     assert_eq!(fixture.stored(&node).await, held);
-    assert!(script.calls().is_empty());
+    assert!(script.asked().is_empty());
 }
 
 #[tokio::test]

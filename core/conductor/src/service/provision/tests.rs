@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::config::ConductorConfig;
-use crate::stage::{Answer, Stage, context, node, step, step_with, with_steps};
+use crate::script::Answer;
+use crate::script::stage::{Stage, context, node, step, step_with, with_steps};
 use crate::task::Acquire;
 use crate::task::tests::quick;
 
@@ -228,7 +229,7 @@ async fn what_the_drivers_miss_refuses_a_manual_cleaning() {
     let stage = Stage::new(quick()).await;
     let node = stage.node_in(S::Manageable).await;
     for method in ["power.validate", "network.validate"] {
-        stage.script.answer(method, Answer::Error(DriverError::missing_parameter("no address")));
+        stage.script.will(method, Answer::Fail(DriverError::missing_parameter("no address")));
 
         let error = refused(&stage, &node, good(Verb::Clean)).await;
 
@@ -284,7 +285,7 @@ async fn requests_of_one_moment_do_not_get_past_the_limit() {
         let stage = Arc::new(Stage::new(config).await);
         let mut nodes = Vec::new();
         for _ in 0..10 {
-            stage.script.answer(method, Answer::Wait);
+            stage.script.will(method, Answer::Wait);
             nodes.push(stage.node_in(state).await);
         }
 

@@ -4,7 +4,8 @@ use farrier_model::step::RequestedStep;
 use serde_json::json;
 
 use crate::config::ConductorConfig;
-use crate::stage::{Answer, Stage, node, step, step_with, with_steps};
+use crate::script::Answer;
+use crate::script::stage::{Stage, node, step, step_with, with_steps};
 use crate::task::Acquire;
 use crate::task::tests::quick;
 
@@ -71,7 +72,7 @@ async fn power_steps_run_on_children_too() {
 #[tokio::test]
 async fn a_child_that_fails_fails_the_parent_and_is_named() {
     let (stage, parent, children) = family(quick()).await;
-    stage.script.fail("management.first", "disk is on fire");
+    stage.script.will_fail("management.first", "disk is on fire");
 
     clean(&stage, &parent, vec![on_children(step("management.first"), &[&children[0], &children[1]])]).await;
 
@@ -110,7 +111,7 @@ async fn a_child_that_goes_on_by_itself_is_a_failure_unless_permitted() {
     for permitted in [false, true] {
         let config = ConductorConfig { permit_child_node_step_async_result: permitted, ..quick() };
         let (stage, parent, children) = family(config).await;
-        stage.script.answer("management.first", Answer::Wait);
+        stage.script.will("management.first", Answer::Wait);
 
         clean(&stage, &parent, vec![on_children(step("management.first"), &[&children[0]])]).await;
 

@@ -11,8 +11,9 @@ use serde_json::json;
 use super::super::wake::{self, Sweep};
 use super::{clean, first_and_second, states};
 use crate::config::ConductorConfig;
+use crate::script::Answer;
+use crate::script::stage::{Stage, step, step_with, with_steps};
 use crate::service::Conductor;
-use crate::stage::{Answer, Stage, step, step_with, with_steps};
 use crate::steps::Flow;
 use crate::task::tests::quick;
 
@@ -28,7 +29,7 @@ async fn stage_with(config: ConductorConfig, state: S) -> (Stage, Node) {
 /// A node that waits in a clean step and is not asked within this test.
 async fn polled() -> (Stage, Node) {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
-    stage.script.answer("management.second", Answer::Poll(NEVER));
+    stage.script.will("management.second", Answer::Poll(NEVER));
     stage.ask(&node, clean(&["management.second", "management.first"])).await.unwrap();
     let node = stage.settled(&node, S::CleanWait).await;
     (stage, node)
@@ -49,7 +50,7 @@ async fn a_step_is_asked_again_until_it_is_over() {
     for flow in [Flow::Clean, Flow::Service] {
         let (stage, node) = stage_with(quick(), states(flow).0).await;
         for _ in 0..3 {
-            stage.script.answer("management.second", Answer::Poll(1));
+            stage.script.will("management.second", Answer::Poll(1));
         }
 
         stage.ask(&node, first_and_second(flow)).await.unwrap();
@@ -66,7 +67,7 @@ async fn a_step_is_asked_again_until_it_is_over() {
 #[tokio::test]
 async fn a_deploy_step_is_asked_again_too() {
     let (stage, node) = stage_with(quick(), S::Available).await;
-    stage.script.answer("deploy.deploy", Answer::Poll(1));
+    stage.script.will("deploy.deploy", Answer::Poll(1));
 
     stage.verb(&node, Verb::Active).await;
 
@@ -77,8 +78,8 @@ async fn a_deploy_step_is_asked_again_too() {
 #[tokio::test]
 async fn a_preparation_is_asked_again_too() {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
-    stage.script.answer("deploy.prepare_cleaning", Answer::Poll(1));
-    stage.script.answer("deploy.prepare_cleaning", Answer::Poll(1));
+    stage.script.will("deploy.prepare_cleaning", Answer::Poll(1));
+    stage.script.will("deploy.prepare_cleaning", Answer::Poll(1));
 
     stage.verb(&node, Verb::Provide).await;
 
@@ -100,7 +101,7 @@ async fn asking_tells_no_change_of_state() {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
     let mut notifications = stage.tasks().shared().notifier.subscribe();
     for _ in 0..3 {
-        stage.script.answer("management.second", Answer::Poll(1));
+        stage.script.will("management.second", Answer::Poll(1));
     }
 
     stage.ask(&node, clean(&["management.second"])).await.unwrap();
@@ -124,7 +125,7 @@ async fn asking_tells_no_change_of_state() {
 async fn an_answer_is_a_sign_of_life() {
     let (stage, node) = polled().await;
     let before = node.provision_updated_at.unwrap();
-    stage.script.answer("management.second", Answer::Poll(NEVER));
+    stage.script.will("management.second", Answer::Poll(NEVER));
     let node = come(&stage, &node, Flow::Clean, Duration::from_secs(60)).await;
 
     wake::sweep(&stage.conductor, Sweep::Overdue).await.unwrap();
@@ -136,9 +137,9 @@ async fn an_answer_is_a_sign_of_life() {
 #[tokio::test]
 async fn an_error_that_may_pass_is_not_the_end() {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
-    stage.script.answer("management.second", Answer::Poll(1));
+    stage.script.will("management.second", Answer::Poll(1));
     for _ in 0..3 {
-        stage.script.answer("management.second", Answer::Error(DriverError::unreachable("BMC restarts")));
+        stage.script.will("management.second", Answer::Fail(DriverError::unreachable("BMC restarts")));
     }
 
     stage.ask(&node, clean(&["management.second"])).await.unwrap();
@@ -150,7 +151,7 @@ async fn an_error_that_may_pass_is_not_the_end() {
 #[tokio::test]
 async fn an_error_that_may_pass_is_no_sign_of_life() {
     let (stage, node) = polled().await;
-    stage.script.answer("management.second", Answer::Error(DriverError::unreachable("BMC restarts")));
+    stage.script.will("management.second", Answer::Fail(DriverError::unreachable("BMC restarts")));
     let node = come(&stage, &node, Flow::Clean, Duration::from_secs(60)).await;
     let wake = wake::of(&node, Flow::Clean);
 
@@ -164,8 +165,8 @@ async fn an_error_that_may_pass_is_no_sign_of_life() {
 #[tokio::test]
 async fn any_other_error_ends_the_step() {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
-    stage.script.answer("management.second", Answer::Poll(1));
-    stage.script.fail("management.second", "flash is broken");
+    stage.script.will("management.second", Answer::Poll(1));
+    stage.script.will_fail("management.second", "flash is broken");
 
     stage.ask(&node, clean(&["management.second"])).await.unwrap();
 
@@ -178,8 +179,8 @@ async fn any_other_error_ends_the_step() {
 #[tokio::test]
 async fn a_step_may_leave_its_end_to_somebody_else_after_all() {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
-    stage.script.answer("management.second", Answer::Poll(1));
-    stage.script.answer("management.second", Answer::Wait);
+    stage.script.will("management.second", Answer::Poll(1));
+    stage.script.will("management.second", Answer::Wait);
     stage.ask(&node, clean(&["management.second"])).await.unwrap();
 
     let node = stage
@@ -239,7 +240,7 @@ async fn a_pause_does_not_end_before_its_time() {
 async fn a_conductor_that_starts_again_goes_on_asking() {
     let (stage, node) = stage_with(quick(), S::Manageable).await;
     // Long enough for the first conductor to end before it asks.
-    stage.script.answer("management.second", Answer::Poll(300));
+    stage.script.will("management.second", Answer::Poll(300));
     stage.ask(&node, clean(&["management.second", "management.first"])).await.unwrap();
     stage.settled(&node, S::CleanWait).await;
     stage.tasks().shared().workers.stop(Some(Duration::from_secs(30))).await;
@@ -294,7 +295,7 @@ async fn a_node_in_maintenance_is_asked_when_that_is_over() {
 async fn a_node_in_maintenance_is_given_up_if_the_operator_wants_it() {
     let config = ConductorConfig { allow_provisioning_in_maintenance: false, ..quick() };
     let (stage, node) = stage_with(config, S::Manageable).await;
-    stage.script.answer("management.second", Answer::Poll(NEVER));
+    stage.script.will("management.second", Answer::Poll(NEVER));
     stage.ask(&node, clean(&["management.second"])).await.unwrap();
     stage.settled(&node, S::CleanWait).await;
     stage.change(&node, |node| node.maintenance = true).await;
@@ -309,7 +310,7 @@ async fn a_node_in_maintenance_is_given_up_if_the_operator_wants_it() {
 #[tokio::test]
 async fn two_who_come_at_once_ask_once() {
     let (stage, node) = polled().await;
-    stage.script.answer("management.second", Answer::Poll(NEVER));
+    stage.script.will("management.second", Answer::Poll(NEVER));
     let node = come(&stage, &node, Flow::Clean, Duration::from_secs(60)).await;
     let wake = wake::of(&node, Flow::Clean).unwrap();
     let shared = stage.tasks().shared();

@@ -1,0 +1,218 @@
+//! What the machine is: power, management, consoles, what it boots and stores.
+
+use farrier_sdk::prelude::*;
+use serde_json::json;
+
+use super::Script;
+
+pub(super) struct Boot(pub(super) Script);
+
+#[interface(boot, name = "script")]
+impl BootInterface for Boot {
+    type Info = NoInfo;
+
+    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.check("boot.validate", task).await
+    }
+
+    async fn prepare_ramdisk(&self, task: &DriverTask<NoInfo>, _params: Map<String, Value>) -> Result<()> {
+        self.0.call("boot.prepare_ramdisk", task).await
+    }
+
+    async fn clean_up_ramdisk(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("boot.clean_up_ramdisk", task).await
+    }
+
+    async fn prepare_instance(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("boot.prepare_instance", task).await
+    }
+
+    async fn clean_up_instance(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("boot.clean_up_instance", task).await
+    }
+}
+
+pub(super) struct Console(pub(super) Script);
+
+#[interface(console, name = "script")]
+impl ConsoleInterface for Console {
+    type Info = NoInfo;
+
+    async fn start_console(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("console.start_console", task).await
+    }
+
+    async fn stop_console(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("console.stop_console", task).await
+    }
+
+    async fn get_console(&self, _task: &DriverTask<NoInfo>) -> Result<Option<ConsoleInfo>> {
+        Ok(None)
+    }
+}
+
+/// Arguments of the steps that have some.
+#[derive(Debug, Default, serde::Deserialize, serde::Serialize, StepArgs)]
+pub(crate) struct ScriptArgs {
+    /// What has to be told
+    what: String,
+    /// What may be told
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+pub(super) struct Management(pub(super) Script);
+
+#[interface(management, name = "script")]
+impl ManagementInterface for Management {
+    type Info = NoInfo;
+
+    async fn get_supported_boot_devices(&self, _task: &DriverTask<NoInfo>) -> Result<Vec<BootDevice>> {
+        Ok(vec![BootDevice::Pxe])
+    }
+
+    async fn set_boot_device(
+        &self,
+        _task: &DriverTask<NoInfo>,
+        _device: BootDevice,
+        _persistent: bool,
+    ) -> Result<()> {
+        Ok(())
+    }
+
+    async fn get_boot_device(&self, _task: &DriverTask<NoInfo>) -> Result<CurrentBootDevice> {
+        Ok(CurrentBootDevice { boot_device: Some(BootDevice::Pxe), persistent: None })
+    }
+
+    async fn get_sensors_data(&self, _task: &DriverTask<NoInfo>) -> Result<Map<String, Value>> {
+        Ok(Map::new())
+    }
+
+    async fn detect_vendor(&self, task: &DriverTask<NoInfo>) -> Result<Option<String>> {
+        self.0.look("management.detect_vendor", task).await?;
+        Ok(Some("acme".to_owned()))
+    }
+
+    async fn get_boot_mode(&self, _task: &DriverTask<NoInfo>) -> Result<Option<BootMode>> {
+        Ok(Some(BootMode::Uefi))
+    }
+
+    /// Do the first thing
+    #[step(clean, priority = 30, abortable)]
+    #[step(deploy, priority = 90)]
+    #[step(service)]
+    async fn first(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("management.first", task).await
+    }
+
+    /// Do the second thing
+    #[step(clean, priority = 20)]
+    #[step(service)]
+    async fn second(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        let outcome = self.0.step("management.second", task).await;
+        task.save_internal_info(|info| {
+            let asked = info.get("asked").and_then(Value::as_u64).unwrap_or_default();
+            info.insert("asked".to_owned(), json!(asked + 1));
+        })
+        .await?;
+        outcome
+    }
+
+    /// Do something if told what
+    #[step(clean, abortable)]
+    #[step(deploy)]
+    #[step(service)]
+    async fn told(&self, task: &DriverTask<NoInfo>, args: ScriptArgs) -> Result<StepOutcome> {
+        let arguments = serde_json::to_value(args).unwrap_or_default();
+        self.0.step_with("management.told", arguments, task).await
+    }
+
+    /// Do something through the agent
+    #[step(clean, service, requires_ramdisk)]
+    async fn in_band(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("management.in_band", task).await
+    }
+
+    /// Check something
+    #[step(verify, priority = 10)]
+    async fn verify_first(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("management.verify_first", task).await
+    }
+
+    /// Check nothing unless told to
+    #[step(verify)]
+    async fn verify_never(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("management.verify_never", task).await
+    }
+}
+
+pub(super) struct Power(pub(super) Script);
+
+#[interface(power, name = "script")]
+impl PowerInterface for Power {
+    type Info = NoInfo;
+
+    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.check("power.validate", task).await
+    }
+
+    /// What the node says in `extra`, or as it is recorded, or on.
+    async fn get_power_state(&self, task: &DriverTask<NoInfo>) -> Result<PowerState> {
+        self.0.look("power.get_power_state", task).await?;
+        let told = task.node().extra.get("power").and_then(Value::as_str);
+        let state = told.or(task.node().power_state.as_deref()).unwrap_or("on");
+        Ok(if state.ends_with("off") { PowerState::Off } else { PowerState::On })
+    }
+
+    async fn set_power_state(
+        &self,
+        task: &DriverTask<NoInfo>,
+        state: PowerState,
+        _timeout: Option<Duration>,
+    ) -> Result<()> {
+        self.0.step_with("power.set_power_state", state, task).await.map(drop)
+    }
+
+    async fn reboot(&self, task: &DriverTask<NoInfo>, _timeout: Option<Duration>) -> Result<()> {
+        self.0.call("power.reboot", task).await
+    }
+
+    /// Check something first
+    #[step(verify, priority = 1)]
+    async fn verify_late(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("power.verify_late", task).await
+    }
+}
+
+pub(super) struct Storage(pub(super) Script);
+
+/// Nodes choose it by name.
+#[interface(storage, name = "script")]
+impl StorageInterface for Storage {
+    type Info = NoInfo;
+
+    async fn attach_volumes(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("storage.attach_volumes", task).await
+    }
+
+    async fn detach_volumes(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        self.0.call("storage.detach_volumes", task).await
+    }
+
+    async fn should_write_image(&self, _task: &DriverTask<NoInfo>) -> Result<bool> {
+        Ok(true)
+    }
+}
+
+pub(super) struct Vendor(pub(super) Script);
+
+#[interface(vendor, name = "script")]
+impl VendorInterface for Vendor {
+    type Info = NoInfo;
+
+    /// Do what has the priority of another step
+    #[step(clean, priority = 20, abortable)]
+    async fn equal(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("vendor.equal", task).await
+    }
+}
