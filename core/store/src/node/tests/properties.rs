@@ -1,4 +1,4 @@
-//! Locks under every order of events, with two conductors, crashes and calls that are dropped.
+//! Locks under every order of events, with several conductors, crashes and calls that are dropped.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use farrier_model::node::{Node, NodeId};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
@@ -15,7 +16,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 use crate::suite::TestDatabase;
 
-const HOSTS: [&str; 2] = ["host-1", "host-2"];
+const HOSTS: [&str; 3] = ["host-1", "host-2", "host-3"];
 const NODES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -111,9 +112,9 @@ impl Model {
     }
 }
 
-/// The same in a database, through two stores.
+/// The same in a database, through a store for each conductor.
 struct Database {
-    stores: [Store; 2],
+    stores: [Store; 3],
     nodes: Vec<NodeId>,
 }
 
@@ -123,7 +124,15 @@ impl Database {
         for _ in 0..NODES {
             nodes.push(database.node().await.id);
         }
-        Self { stores: [database.store.clone(), database.another().await], nodes }
+        let stores = [database.store.clone(), database.another().await, database.another().await];
+        Self { stores, nodes }
+    }
+
+    /// Closes what only this has opened.
+    async fn close(&self) {
+        for store in &self.stores[1..] {
+            store.close().await;
+        }
     }
 
     async fn apply(&self, deed: Deed) -> Outcome {
@@ -228,9 +237,8 @@ fn can_meet(first: Deed, second: Deed) -> bool {
 }
 
 /// Does two things at once, through two stores, and looks whether one of the two orders explains what came of it.
-async fn in_pairs(deeds: Vec<(Deed, Deed)>) {
-    let file = TestDatabase::sqlite().await;
-    let (database, mut model) = (Database::start(&file).await, Model::new());
+async fn in_pairs(shared: &TestDatabase, deeds: Vec<(Deed, Deed)>) {
+    let (database, mut model) = (Database::start(shared).await, Model::new());
     for (first, second) in deeds.into_iter().filter(|(first, second)| can_meet(*first, *second)) {
         let (mut one, mut other) = (model.clone(), model.clone());
         let of_one = (one.apply(first), one.apply(second));
@@ -244,8 +252,7 @@ async fn in_pairs(deeds: Vec<(Deed, Deed)>) {
         assert!(explained, "{first:?} with {second:?} on {model:?}: {outcomes:?}, then {state:?}");
         model = state;
     }
-    database.stores[1].close().await;
-    file.store.close().await;
+    database.close().await;
 }
 
 proptest! {
@@ -266,6 +273,27 @@ proptest! {
     fn what_two_conductors_do_at_once_has_an_order(
         deeds in prop::collection::vec((deed(), deed()), 1..40),
     ) {
-        Runtime::new().unwrap().block_on(in_pairs(deeds));
+        Runtime::new().unwrap().block_on(async {
+            let file = TestDatabase::sqlite().await;
+            in_pairs(&file, deeds).await;
+            file.store.close().await;
+        });
     }
+}
+
+/// The same where nothing but the database keeps the conductors apart. All cases share one schema, which takes long to
+/// make; each has nodes of its own.
+#[test]
+fn what_two_conductors_do_at_once_on_postgres_has_an_order() {
+    let runtime = Runtime::new().unwrap();
+    let database = runtime.block_on(TestDatabase::postgres());
+    let mut runner = TestRunner::new(ProptestConfig { cases: 20, ..ProptestConfig::default() });
+
+    let ran = runner.run(&prop::collection::vec((deed(), deed()), 1..40), |deeds| {
+        runtime.block_on(in_pairs(&database, deeds));
+        Ok(())
+    });
+
+    runtime.block_on(database.store.close());
+    ran.unwrap();
 }

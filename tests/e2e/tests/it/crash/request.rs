@@ -54,15 +54,36 @@ fn verbs(state: &str) -> &'static [&'static str] {
     }
 }
 
+/// The state of work that a verb leads into; none where it moves the node at once, or what follows depends.
+fn leads_into(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "manage" => "verifying",
+        "inspect" => "inspecting",
+        "clean" | "provide" => "cleaning",
+        "adopt" => "adopting",
+        "active" | "rebuild" => "deploying",
+        "deleted" => "deleting",
+        "rescue" => "rescuing",
+        "unrescue" => "unrescuing",
+        "service" => "servicing",
+        _ => return None,
+    })
+}
+
 impl Request {
-    /// Something that makes sense for the node as it is shown.
-    pub(super) fn of(node: &Value, count: u64, random: &mut Random) -> Self {
+    /// Something that makes sense for the node as it is shown; rather something that leads into `focus`.
+    pub(super) fn of(node: &Value, count: u64, focus: Option<&str>, random: &mut Random) -> Self {
         let uuid = node["uuid"].as_str().unwrap().to_owned();
         let state = node["provision_state"].as_str().unwrap();
         if node["maintenance"] == true {
             return Self::leave_maintenance(uuid);
         }
         let verbs = verbs(state);
+        let fitting: Vec<&'static str> =
+            verbs.iter().copied().filter(|verb| focus.is_some() && leads_into(verb) == focus).collect();
+        if node["driver"] != "ipmi" && !fitting.is_empty() && random.chance(70) {
+            return Self::provision(uuid, random.pick(&fitting), random);
+        }
         if node["driver"] == "ipmi" || verbs.is_empty() || random.chance(15) {
             return Self::power(uuid, random.pick(&POWER));
         }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::check;
 use super::random::Random;
-use super::request::{Kind, Request};
+use super::request::Request;
 use crate::harness::{Daemon, PATIENCE};
 
 /// Nodes of the fake driver that there shall be.
@@ -28,6 +28,12 @@ const LOOKS_MAX_LATE: usize = 600;
 
 /// With fewer kills nothing can be said about how much was under way.
 const KILLS_MIN: usize = 20;
+
+/// Verbs that nodes are asked for; each leads through a state of [`check::WORKING`].
+const VERBS: [&str; 12] = [
+    "manage", "inspect", "clean", "provide", "active", "rebuild", "deleted", "adopt", "rescue", "unrescue",
+    "service", "abort",
+];
 
 /// Chassis Control.
 const POWER_COMMAND: (u8, u8) = (0x00, 0x02);
@@ -50,21 +56,65 @@ min_command_interval = 0
 /// What became of the requests.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    kills: usize,
+    pub(super) kills: usize,
     /// By what was asked: accepted, refused, not answered.
     requests: BTreeMap<&'static str, [usize; 3]>,
     /// Nodes that were at work or locked when the daemon died.
     caught: usize,
+    /// The same by the state they were in; power actions by their name.
+    caught_in: BTreeMap<String, usize>,
     power_commands: usize,
 }
 
 impl Tally {
-    /// Whether enough was under way to call this a test; a few kills can all come at a quiet moment.
-    pub(super) fn is_fair(&self) -> bool {
+    /// What did not happen though it must, to call this a test; a few kills can all come at a quiet moment.
+    pub(super) fn missing(&self) -> Vec<String> {
+        if self.kills < KILLS_MIN {
+            return Vec::new();
+        }
         let accepted: usize = self.requests.values().map(|counts| counts[0]).sum();
-        self.kills < KILLS_MIN
-            || (self.kills <= accepted && self.kills <= self.caught && 0 < self.power_commands)
+        let mut missing = Vec::new();
+        if accepted < self.kills || self.caught < self.kills || self.power_commands == 0 {
+            missing.push("work under way at most kills".to_owned());
+        }
+        for verb in VERBS {
+            if self.requests.get(verb).is_none_or(|counts| counts[0] == 0) {
+                missing.push(format!("an accepted {verb}"));
+            }
+        }
+        missing
     }
+
+    /// States of work in which no node was when the daemon died.
+    pub(super) fn never_caught_in(&self) -> Vec<&'static str> {
+        let states = check::WORKING.into_iter().chain([POWER_ACTION]);
+        states.filter(|state| !self.caught_in.contains_key(*state)).collect()
+    }
+
+    /// The state of work in which the fewest nodes were.
+    fn caught_least_in(&self) -> &'static str {
+        let states = check::WORKING.into_iter().chain([POWER_ACTION]);
+        let caught = |state: &&str| self.caught_in.get(*state).copied().unwrap_or_default();
+        states.min_by_key(caught).unwrap_or(POWER_ACTION)
+    }
+
+    /// Counts nodes that were at work when the daemon died.
+    fn catch(&mut self, nodes: &[Value]) {
+        for work in nodes.iter().filter_map(work_of) {
+            self.caught += 1;
+            *self.caught_in.entry(work).or_default() += 1;
+        }
+    }
+}
+
+/// What a node is in whose machine is being switched.
+const POWER_ACTION: &str = "a power action";
+
+/// What is being done to a node: its state, or a power action; none when nobody is at work.
+fn work_of(node: &Value) -> Option<String> {
+    let state = node["provision_state"].as_str().unwrap_or_default();
+    let work = if node["target_power_state"].is_null() { state } else { POWER_ACTION };
+    check::is_at_work(node).then(|| work.to_owned())
 }
 
 impl fmt::Display for Tally {
@@ -74,6 +124,9 @@ impl fmt::Display for Tally {
             "{} kills, {} nodes caught at work, {} power commands",
             self.kills, self.caught, self.power_commands
         )?;
+        for (state, nodes) in &self.caught_in {
+            write!(f, "\n  caught in {state}: {nodes}")?;
+        }
         for (label, [accepted, refused, unanswered]) in &self.requests {
             write!(f, "\n  {label}: {accepted} accepted, {refused} refused, {unanswered} not answered")?;
         }
@@ -149,12 +202,15 @@ impl World {
     /// Asks for many things, kills, and looks what is left.
     pub(super) fn round(&mut self, random: &mut Random) {
         let before = self.nodes();
-        let requests = self.requests(&before, random);
+        // Half of the kills come as soon as a node is where too few have been caught so far.
+        let focus = random.chance(50).then(|| self.tally.caught_least_in());
+        let requests = self.requests(&before, focus, random);
         let addresses = self.addresses();
         let late = random.chance(25);
         let looks = random.below(if late { LOOKS_MAX_LATE } else { LOOKS_MAX });
+        let looks = if focus.is_some() { LOOKS_MAX_LATE } else { looks };
 
-        let (answers, caught) = thread::scope(|scope| {
+        let (answers, seen) = thread::scope(|scope| {
             let jobs: Vec<_> = requests
                 .iter()
                 .map(|request| {
@@ -162,32 +218,43 @@ impl World {
                     scope.spawn(move || send(address, request))
                 })
                 .collect();
-            let mut caught = 0;
+            let mut seen = Vec::new();
             for _ in 0..looks {
-                let nodes = list(addresses[0]).unwrap_or_default();
-                caught = nodes.iter().filter(|node| check::is_at_work(node)).count();
-                if caught == 0 && jobs.iter().all(thread::ScopedJoinHandle::is_finished) {
+                seen = list(addresses[0]).unwrap_or_default();
+                if focus.is_some() && seen.iter().any(|node| work_of(node).as_deref() == focus) {
+                    break;
+                }
+                if !seen.iter().any(check::is_at_work)
+                    && jobs.iter().all(thread::ScopedJoinHandle::is_finished)
+                {
                     break;
                 }
             }
             self.kill();
-            (jobs.into_iter().map(|job| job.join().unwrap()).collect::<Vec<_>>(), caught)
+            (jobs.into_iter().map(|job| job.join().unwrap()).collect::<Vec<_>>(), seen)
         });
 
-        self.count(&requests, &answers, caught);
+        self.tally.catch(&seen);
+        self.count(&requests, &answers);
         self.recover();
         let after = self.settled();
         let asked: Vec<_> = requests.into_iter().zip(answers).collect();
-        check::answers(&self.at, &before, &after, &asked);
+        let checked = check::answers(&before, &after, &asked);
+        assert!(checked.is_ok(), "{}: {checked:?}", self.at);
         self.check_machines(&asked);
     }
 
     /// One request for every node, and as many new nodes as are missing.
-    fn requests(&mut self, nodes: &BTreeMap<String, Value>, random: &mut Random) -> Vec<Request> {
+    fn requests(
+        &mut self,
+        nodes: &BTreeMap<String, Value>,
+        focus: Option<&str>,
+        random: &mut Random,
+    ) -> Vec<Request> {
         let mut requests = Vec::new();
         for node in nodes.values() {
             self.count += 1;
-            requests.push(Request::of(node, self.count, random));
+            requests.push(Request::of(node, self.count, focus, random));
         }
         let missing = (FAKE_NODES + IPMI_NODES).saturating_sub(nodes.len());
         requests.extend((0..missing.min(4)).map(|_| Request::create(fake_node(), random)));
@@ -214,8 +281,7 @@ impl World {
         self.victim.start_killed();
     }
 
-    fn count(&mut self, requests: &[Request], answers: &[Answer], caught: usize) {
-        self.tally.caught += caught;
+    fn count(&mut self, requests: &[Request], answers: &[Answer]) {
         for (request, answer) in requests.iter().zip(answers) {
             let place = match answer {
                 Some((200..300, _)) => 0,
@@ -260,12 +326,7 @@ impl World {
         for (node, machine) in &mut self.machines {
             let commands = machine.commands();
             let request = asked.iter().find(|(request, _)| request.node == *node);
-            let allowed = match request.map(|(request, answer)| (&request.kind, answer)) {
-                Some((_, Some((400.., _)))) | None => 0,
-                Some((Kind::Power("rebooting"), _)) => 2,
-                Some((Kind::Power(_), _)) => 1,
-                Some(_) => 0,
-            };
+            let allowed = check::switches_allowed(request);
             let switched = commands - machine.switched;
             assert!(
                 switched <= allowed,
