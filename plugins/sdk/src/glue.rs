@@ -2,6 +2,7 @@
 //!
 //! Vendors do not use this module: the macros do, and a host does to call implementations linked into it.
 
+mod depth;
 mod guard;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ use crate::runtime::Runtime;
 use crate::step::StepOutcome;
 use crate::task::{DriverTask, TaskShared};
 
+use depth::DOCUMENT_DEPTH_MAX;
 pub(crate) use guard::current_task;
 pub use guard::{Guarded, guard, install_panic_hook};
 
@@ -284,10 +286,14 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 ///
 /// # Errors
 ///
-/// [`BadPayload`](ErrorKind::BadPayload): too large, not JSON, or of another shape.
+/// [`BadPayload`](ErrorKind::BadPayload): too large, too deep, not JSON, or of another shape.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if DOCUMENT_SIZE_MAX < bytes.len() {
         let text = format!("document has {} bytes, at most {DOCUMENT_SIZE_MAX} are allowed", bytes.len());
+        return Err(DriverError::new(ErrorKind::BadPayload, text));
+    }
+    if depth::is_too_deep(bytes) {
+        let text = format!("document has more than the {DOCUMENT_DEPTH_MAX} levels that are allowed");
         return Err(DriverError::new(ErrorKind::BadPayload, text));
     }
     let bytes = if bytes.is_empty() { b"null" } else { bytes };
