@@ -269,6 +269,7 @@ fn operation(rules: &Rules, version: Microversion, item: &Value) -> Result<Opera
     let Some(path) = path.as_str() else {
         return Err(Fault::schema("patch", wrong_type(&literal(path), &["string"])));
     };
+    schema::only("patch", item, &["op", "path", "value"])?;
     let mut below = pointer(version, path)?;
     let name = below.remove(0);
     let Some(root) = rules.root(&name) else { return Err(forbidden(rules, path)) };

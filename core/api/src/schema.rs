@@ -137,6 +137,16 @@ pub fn check(subject: &str, member: &Member, value: &Value) -> Result<(), Fault>
     }
 }
 
+/// Refuses members of `subject` that are none of `known`.
+///
+/// # Errors
+///
+/// 400: there is another one.
+pub fn only(subject: &str, members: &Map<String, Value>, known: &[&str]) -> Result<(), Fault> {
+    let unknown: Vec<&String> = members.keys().filter(|name| !known.contains(&name.as_str())).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Fault::schema(subject, Unexpected(unknown))) }
+}
+
 /// A required member is missing.
 pub fn missing(name: &str) -> String {
     format!("{} is a required property", quoted(name))

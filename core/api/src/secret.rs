@@ -13,8 +13,10 @@ use serde_json::{Map, Value};
 pub const MASK: &str = "******";
 
 /// A key that contains one of these names a secret, whatever its case.
-const PARTS: [&str; 8] =
-    ["password", "admin_pass", "auth_token", "new_pass", "secret", "token", "sys_pswd", "configdrive"];
+///
+/// The records have the same list: neither side depends on the other, so the server's tests compare them.
+pub const SECRET_KEY_PARTS: &[&str] =
+    &["password", "admin_pass", "auth_token", "new_pass", "secret", "token", "sys_pswd", "configdrive"];
 
 /// A mapping that may hold credentials; its `Debug` shows the keys alone.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,7 +52,7 @@ impl fmt::Debug for Info {
 /// Whether values under this key are secret by its name.
 pub fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    PARTS.iter().any(|part| key.contains(part))
+    SECRET_KEY_PARTS.iter().any(|part| key.contains(part))
 }
 
 /// Puts [`MASK`] in the place of every secret, at any depth.

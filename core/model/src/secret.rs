@@ -10,7 +10,9 @@ use crate::node::Fields;
 pub const MASK: &str = "******";
 
 /// A key that contains one of these, in any case, names a secret.
-const SECRET_KEY_PARTS: &[&str] =
+///
+/// The API's types have the same list: neither side depends on the other, so the server's tests compare them.
+pub const SECRET_KEY_PARTS: &[&str] =
     &["password", "admin_pass", "auth_token", "new_pass", "secret", "token", "sys_pswd", "configdrive"];
 
 /// Whether `key` looks like the name of a secret.

@@ -11,6 +11,7 @@ mod nodes;
 mod ports;
 mod power;
 mod provision;
+mod refusals;
 mod tell;
 mod vendor;
 

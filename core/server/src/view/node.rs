@@ -225,6 +225,13 @@ mod tests {
     }
 
     #[test]
+    fn both_sides_hide_the_same() {
+        let (api, model) = (farrier_api::secret::SECRET_KEY_PARTS, farrier_model::secret::SECRET_KEY_PARTS);
+
+        assert_eq!((api, farrier_api::secret::MASK), (model, farrier_model::secret::MASK));
+    }
+
+    #[test]
     fn a_power_state_that_nobody_knows_is_null() {
         let mut node = Node::new(Uuid::from_u128(1), "fake-hardware");
         node.power_state = Some(PowerState::Unknown);

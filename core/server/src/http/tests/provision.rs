@@ -154,6 +154,15 @@ fn steps(verb: &str, steps: Value) -> Value {
     json!({"target": verb, member: steps})
 }
 
+fn deploy(step: &str, args: Value) -> Value {
+    json!({"interface": "deploy", "step": step, "args": args, "priority": 50})
+}
+
+/// A cleaning whose steps have to do without the agent.
+fn without_ramdisk(steps: Value) -> Value {
+    json!({"target": "clean", "clean_steps": steps, "disable_ramdisk": true})
+}
+
 /// Wrong bodies, members, steps and arguments, and nodes that do not allow what is legal in their state.
 fn wrong_requests() -> Vec<Wrong> {
     let maintenance = || [("maintenance", json!(true))];
@@ -216,10 +225,53 @@ fn wrong_requests() -> Vec<Wrong> {
     ]
 }
 
-#[tokio::test]
-async fn wrong_requests_are_refused_by_name_change_nothing_and_leave_no_lock() {
+/// Steps that nobody knows, or that are given wrong.
+fn wrong_steps() -> Vec<Wrong> {
+    let reset = json!({"interface": "bios", "step": "factory_reset"});
+    vec![
+        wrong(
+            "available",
+            steps("active", json!([deploy("nosuch", json!({})), deploy("nosuch", json!({}))])),
+        ),
+        wrong("available", steps("active", json!([deploy("deploy", json!({}))]))),
+        wrong(
+            "available",
+            steps("active", json!([{"interface": "network", "step": "x", "args": {}, "priority": 1}])),
+        ),
+        wrong(
+            "available",
+            steps("active", json!([{"interface": "deploy", "step": "x", "args": {}, "priority": "high"}])),
+        ),
+        wrong("available", json!({"target": "active", "clean_steps": [reset]})),
+        wrong("manageable", without_ramdisk(json!([{"interface": "bios", "step": "nosuch"}]))),
+        wrong("manageable", without_ramdisk(json!([reset]))),
+        wrong(
+            "manageable",
+            steps("clean", json!([{"interface": "bios", "step": "factory_reset", "args": {"bogus": 1}}])),
+        ),
+        wrong("manageable", steps("clean", json!([{"interface": "bios", "step": "apply_configuration"}]))),
+        wrong("manageable", json!({"target": "clean", "clean_steps": [reset], "disable_ramdisk": "maybe"})),
+        wrong("manageable", json!({"target": "clean", "clean_steps": [reset], "runbook": "CUSTOM_R"})),
+        wrong("manageable", json!({"target": "clean", "runbook": "CUSTOM_R"})),
+        wrong(
+            "active",
+            steps(
+                "service",
+                json!([{"interface": "vendor", "step": "log_passthrough", "args": {"bogus": 1}}]),
+            ),
+        ),
+        wrong(
+            "active",
+            steps("service", json!([{"interface": "vendor", "step": "log_passthrough", "order": "first"}])),
+        ),
+        wrong("active", json!({"target": "rescue", "rescue_password": 1})),
+    ]
+}
+
+/// The refusals of requests, each of which has changed nothing and left no lock.
+async fn refusals(requests: Vec<Wrong>) -> String {
     let mut refused = Vec::new();
-    for Wrong { state, members, version, body } in wrong_requests() {
+    for Wrong { state, members, version, body } in requests {
         let api = Api::new().await;
         api.enroll(json!({})).await;
         // Interfaces change where nodes are at rest, protection where they are in use.
@@ -240,8 +292,33 @@ async fn wrong_requests_are_refused_by_name_change_nothing_and_leave_no_lock() {
         after["updated_at"] = before["updated_at"].clone();
         assert_eq!(after, before, "{body}");
     }
+    refused.join("\n")
+}
 
-    insta::assert_snapshot!(refused.join("\n"), @r#"
+#[tokio::test]
+async fn wrong_steps_are_refused_by_name_change_nothing_and_leave_no_lock() {
+    insta::assert_snapshot!(refusals(wrong_steps()).await, @r#"
+    available: 400 InstanceDeployFailure Failed to validate deploy or power info for node a1b2c3d4-0001-4000-8000-000000000001: deploy step deploy.nosuch is given more than once
+    available: 400 InstanceDeployFailure Failed to validate deploy or power info for node a1b2c3d4-0001-4000-8000-000000000001: deploy step deploy.deploy is the core step: it can be disabled with priority 0, but not overridden
+    available: 400 InvalidParameterValue Invalid deploy step 1: `network` is not an interface with deploy steps
+    available: 400 InvalidParameterValue Invalid deploy step 1: `priority` has to be an integer of at least 0
+    available: 400 ClientSideError "clean_steps" is only valid when setting target provision state to clean
+    manageable: 400 InvalidParameterValue node does not support this clean step: bios.nosuch
+    manageable: 400 InvalidParameterValue clean step bios.factory_reset requires the ramdisk, which is disabled
+    manageable: 400 InvalidParameterValue clean step bios.factory_reset has these unexpected arguments: bogus
+    manageable: 400 InvalidParameterValue clean step bios.apply_configuration is missing these required arguments: settings (Settings to apply, each with `name` and `value`)
+    manageable: 400 InvalidParameterValue Invalid disable_ramdisk: Unrecognized value 'maybe', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'
+    manageable: 400 ClientSideError A runbook and steps can not be given together
+    manageable: 400 InvalidParameterValue runbook `CUSTOM_R`: this conductor has no runbooks, give the steps themselves
+    active: 400 InvalidParameterValue service step vendor.log_passthrough has these unexpected arguments: bogus
+    active: 400 InvalidParameterValue Invalid service step 1: invalid type: string "first", expected u32
+    active: 400 InvalidParameterValue Expected string for rescue_password: 1
+    "#);
+}
+
+#[tokio::test]
+async fn wrong_requests_are_refused_by_name_change_nothing_and_leave_no_lock() {
+    insta::assert_snapshot!(refusals(wrong_requests()).await, @r#"
     enroll: 400 MissingParameterValue Missing mandatory parameter: target
     enroll: 400 MissingParameterValue Missing mandatory parameter: target
     enroll: 400 InvalidParameterValue Expected string for target: 1

@@ -14,8 +14,8 @@ use uuid::Uuid;
 use crate::config::{ConductorConfig, DriverConfig};
 use crate::error::ConductorError;
 use crate::images::{Images, Server, show_address};
+use crate::script::stage::context;
 use crate::service::ProvisionRequest;
-use crate::stage::context;
 use crate::task::tests::{Fixture, fake_drivers, quick};
 
 const ISO: &str = "http://198.51.100.7/boot.iso";
