@@ -292,7 +292,8 @@ impl ExclusiveTask {
         core.load_driver()
     }
 
-    /// Takes back what was changed and not saved, on the node and of its place in the state machine.
+    /// Takes back what was changed and not saved, on the node and of its place in the state machine; not where drivers
+    /// have switched the machine, which is there whatever became of the rest.
     ///
     /// # Errors
     ///
@@ -300,8 +301,13 @@ impl ExclusiveTask {
     pub(crate) fn forget_unsaved(&mut self) -> Result<(), ConductorError> {
         let core = self.core_mut();
         core.check_released()?;
+        let switched = core.access.as_ref().and_then(super::TaskAccess::take_switched);
         let stored = Node { interfaces: core.chosen.clone(), ..core.stored.clone() };
-        core.bind(stored, Grip::exclusive())
+        core.bind(stored, Grip::exclusive())?;
+        if let Some(switched) = switched {
+            core.node.power_state = switched.0;
+        }
+        Ok(())
     }
 
     /// Where the node is and where it is going.

@@ -315,6 +315,11 @@ async fn an_undeployment_that_fails_ends_in_error_and_is_done_again_later() {
 
     let failed = settled(&fixture, &node, S::Error).await;
     assert!(failed.last_error.unwrap().contains("the BMC is dead"));
+    assert_eq!(
+        failed.power_state,
+        Some(PowerState::Off),
+        "or the power synchronization would switch it on again"
+    );
     assert_eq!(drive.medium().as_deref(), Some(ISO));
     drive.breaks(None);
     ask(&fixture, &node, Verb::Deleted).await.unwrap();
