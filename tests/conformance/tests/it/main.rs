@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail anywhere")]
 
 mod command;
+mod kept;
 mod ours;
 mod patch;
 mod rogues;
