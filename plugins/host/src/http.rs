@@ -18,12 +18,14 @@ mod client;
 mod request;
 mod secrets;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use farrier_sdk::error::DriverError;
 use farrier_sdk::glue::{BoxFuture, decode, encode};
 use farrier_sdk::secret::Secret;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::json;
 use tracing::debug;
 
@@ -31,17 +33,22 @@ use crate::executor::Runner;
 use crate::task::NodeAccess;
 use cassette::Cassette;
 use client::Clients;
-use request::{Answer, Request};
+use request::{Answer, Login, Request};
 use secrets::{Masked, Wanted};
 
 /// How long a request may take when neither it nor its call has a limit.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Most tokens that are kept; beyond it all are asked for again.
+const TOKENS_MAX: usize = 10_000;
 
 /// The service of one plugin: its connections end with it.
 pub(crate) struct Http {
     runner: Runner,
     clients: Clients,
     cassette: Option<Cassette>,
+    /// Tokens of devices, by login and the secrets in it.
+    tokens: Mutex<HashMap<(String, u64), Secret<String>>>,
     /// Every secret the plugin has been told or had put in; kept with a cassette only.
     known: Mutex<Masked>,
 }
@@ -54,7 +61,8 @@ impl std::fmt::Debug for Http {
 
 impl Http {
     pub(crate) fn new(runner: Runner, cassette: Option<Cassette>) -> Self {
-        Self { runner, clients: Clients::default(), cassette, known: Mutex::default() }
+        let (tokens, known) = (Mutex::default(), Mutex::default());
+        Self { runner, clients: Clients::default(), cassette, tokens, known }
     }
 
     /// Answers what a driver asks of its task: a request is ours, everything else the node's.
@@ -128,16 +136,10 @@ impl Http {
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let limit = request.timeout().or(left).unwrap_or(PATIENCE).min(left.unwrap_or(Duration::MAX));
-        let (client, built) = {
-            // The client's timers and connections belong to the plugin's executor.
-            let _entered = self.runner.handle().enter();
-            let client = self.clients.client(request)?;
-            let built = request.build(&client, &wanted)?;
-            (client, built)
+        let answered = match &request.login {
+            None => self.send(request, &wanted, None, limit).await,
+            Some(login) => self.send_logged_in(request, login, &wanted, limit, &mut masked).await,
         };
-        let shown = request.shown();
-        let job = self.runner.handle().spawn(client::send(client, built, shown, limit));
-        let answered = job.await.unwrap_or_else(|_| Err(DriverError::internal("the request was given up")));
         let answered = answered.map(|answer| answer.map_text(|text| masked.text(text)));
         if let Some(cassette) = &self.cassette {
             // Also what other requests have sent: a device may show it here.
@@ -145,6 +147,66 @@ impl Http {
             cassette.keep(request, &answered, &known)?;
         }
         answered
+    }
+
+    /// Sends one request with its secrets, and with a token if it has one.
+    async fn send(
+        &self,
+        request: &Request,
+        wanted: &Wanted,
+        token: Option<(&Login, &Secret<String>)>,
+        limit: Duration,
+    ) -> Result<Answer, DriverError> {
+        let (client, mut built) = {
+            // The client's timers and connections belong to the plugin's executor.
+            let _entered = self.runner.handle().enter();
+            let client = self.clients.client(request)?;
+            let built = request.build(&client, wanted)?;
+            (client, built)
+        };
+        if let Some((login, token)) = token {
+            let wrong =
+                || DriverError::invalid_parameter(format!("header `{}` cannot be sent", login.header));
+            let name = HeaderName::from_bytes(login.header.as_bytes()).map_err(|_| wrong())?;
+            let value = format!("{}{}", login.prefix, token.expose());
+            let mut value = HeaderValue::from_str(&value).map_err(|_| wrong())?;
+            value.set_sensitive(true);
+            built.headers_mut().insert(name, value);
+        }
+        let job = self.runner.handle().spawn(client::send(client, built, request.shown(), limit));
+        job.await.unwrap_or_else(|_| Err(DriverError::internal("the request was given up")))
+    }
+
+    /// Sends a request with a token, which is asked for when there is none, and once more when it has expired.
+    async fn send_logged_in(
+        &self,
+        request: &Request,
+        login: &Login,
+        wanted: &Wanted,
+        limit: Duration,
+        masked: &mut Masked,
+    ) -> Result<Answer, DriverError> {
+        let key = (serde_json::to_string(login).unwrap_or_default(), wanted.fingerprint());
+        let known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(token) = known {
+            masked.add(&token);
+            let answer = self.send(request, wanted, Some((login, &token)), limit).await?;
+            if answer.status != 401 {
+                return Ok(answer);
+            }
+        }
+        let token = login.token(&self.send(&login.request, wanted, None, limit).await?)?;
+        masked.add(&token);
+        if self.cassette.is_some() {
+            self.learn(&token);
+        }
+        let answer = self.send(request, wanted, Some((login, &token)), limit).await?;
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if TOKENS_MAX <= tokens.len() {
+            tokens.clear();
+        }
+        tokens.insert(key, token);
+        Ok(answer)
     }
 }
 

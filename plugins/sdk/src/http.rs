@@ -63,6 +63,31 @@ pub struct Request<'a> {
     broken: Option<DriverError>,
 }
 
+/// A login that takes a request of its own, and is answered with a token.
+///
+/// The host logs in when it has no token, keeps the token, sends it with each request, and logs in again when a request
+/// is answered with 401. The driver sees neither the password nor the token.
+///
+/// ```
+/// use farrier_sdk::http::Login;
+/// use farrier_sdk::prelude::*;
+/// use farrier_sdk::serde_json::json;
+///
+/// fn login(password: &SecretRef) -> Login {
+///     Login::post("/api/login", &json!({"user": "admin", "password": password}))
+///         .token_in_json("/token")
+///         .sent_as("X-Auth-Token", "")
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Login {
+    path: String,
+    body: Value,
+    token: Value,
+    header: String,
+    prefix: String,
+}
+
 /// What a device answered.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -121,6 +146,8 @@ struct Outgoing {
     #[serde(skip_serializing_if = "Option::is_none")]
     auth: Option<Auth>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     json: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     form: Option<Map<String, Value>>,
@@ -168,6 +195,19 @@ impl<'a> Session<'a> {
     pub fn auth_bearer(mut self, secret: &SecretRef) -> Self {
         self.common.auth =
             Some(Auth { scheme: "bearer", user: String::new(), secret: secret.key().to_owned() });
+        self
+    }
+
+    /// Logs in by a request of its own; see [`Login`]. Set what else the session has, as certificates, before.
+    #[must_use]
+    pub fn login(mut self, login: &Login) -> Self {
+        let request = self.request("POST", &login.path).json(&login.body).outgoing;
+        self.common.login = Some(serde_json::json!({
+            "request": request,
+            "token": login.token,
+            "header": login.header,
+            "prefix": login.prefix,
+        }));
         self
     }
 
@@ -254,6 +294,44 @@ impl<'a> Session<'a> {
         let url = format!("{}{separator}{path}", self.base);
         let outgoing = Outgoing { method: method.to_owned(), url, ..self.common.clone() };
         Request { task: self.task, outgoing, broken: None }
+    }
+}
+
+impl Login {
+    /// Logs in by sending `body` as JSON to `path`; a [`SecretRef`] in it becomes the secret's value. The token is in the
+    /// header `x-auth-token` of the answer, and is sent as that, unless said otherwise.
+    #[must_use]
+    pub fn post<T: Serialize>(path: &str, body: &T) -> Self {
+        Self {
+            path: path.to_owned(),
+            // What has no JSON form logs nobody in, which the device says.
+            body: serde_json::to_value(body).unwrap_or_default(),
+            token: serde_json::json!({"header": "x-auth-token"}),
+            header: "X-Auth-Token".to_owned(),
+            prefix: String::new(),
+        }
+    }
+
+    /// The token is in this header of the answer.
+    #[must_use]
+    pub fn token_in_header(mut self, name: &str) -> Self {
+        self.token = serde_json::json!({"header": name});
+        self
+    }
+
+    /// The token is in the JSON body of the answer, at this JSON pointer, as `/token`.
+    #[must_use]
+    pub fn token_in_json(mut self, pointer: &str) -> Self {
+        self.token = serde_json::json!({"json": pointer});
+        self
+    }
+
+    /// The token is sent in this header, after `prefix`, as `Bearer `.
+    #[must_use]
+    pub fn sent_as(mut self, header: &str, prefix: &str) -> Self {
+        header.clone_into(&mut self.header);
+        prefix.clone_into(&mut self.prefix);
+        self
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use farrier_sdk::error::DriverError;
+use farrier_sdk::error::{DriverError, ErrorKind};
+use farrier_sdk::secret::Secret;
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub(crate) struct Request {
     /// How to log in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) auth: Option<Auth>,
+    /// How to get a token to log in with, when that takes a request of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) login: Option<Box<Login>>,
     /// A JSON body; references may stand anywhere in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) json: Option<Value>,
@@ -56,6 +60,63 @@ pub(crate) struct Auth {
     pub(crate) user: String,
     /// The key of the secret in `driver_info`.
     pub(crate) secret: String,
+}
+
+/// A request that is answered with a token, and how the token is sent from then on.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub(crate) struct Login {
+    /// What logs in.
+    pub(crate) request: Request,
+    /// Where the token is in the answer.
+    pub(crate) token: TokenPlace,
+    /// The header that carries it.
+    pub(crate) header: String,
+    /// What stands before it there, as `Bearer `.
+    #[serde(default)]
+    pub(crate) prefix: String,
+}
+
+/// Where a token is in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TokenPlace {
+    /// In a header.
+    Header(String),
+    /// In a JSON body, by JSON pointer.
+    Json(String),
+}
+
+impl Login {
+    /// The token in an answer.
+    ///
+    /// # Errors
+    ///
+    /// `AuthFailed`: the login was refused; `Busy`, `Conflict`, `Hardware`: as the status says; `Protocol`: an answer
+    /// without a token.
+    pub(crate) fn token(&self, answer: &Answer) -> Result<Secret<String>, DriverError> {
+        let (method, url) = (&self.request.method, self.request.shown());
+        let said = format!("`{method} {url}` was answered with status {}", answer.status);
+        // As the SDK takes the answers of other requests.
+        match answer.status {
+            200..=299 => {}
+            401 | 403 => return Err(DriverError::auth_failed(said)),
+            408 | 423 | 425 | 429 | 503 => {
+                return Err(DriverError::new(ErrorKind::Busy, said).retryable(true));
+            }
+            409 | 412 => return Err(DriverError::new(ErrorKind::Conflict, said)),
+            0..=399 => return Err(DriverError::protocol(said)),
+            _ => return Err(DriverError::hardware(said)),
+        }
+        let found = match &self.token {
+            TokenPlace::Header(name) => answer.headers.get(&name.to_ascii_lowercase()).cloned(),
+            TokenPlace::Json(pointer) => {
+                let body = answer.text.as_deref().unwrap_or_default();
+                let body: Value = serde_json::from_str(body).unwrap_or_default();
+                body.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+            }
+        };
+        found.map(Secret::new).ok_or_else(|| DriverError::protocol(said + " and no token"))
+    }
 }
 
 /// The two ways to log in that need nothing but a secret.
@@ -127,6 +188,12 @@ impl Request {
             return invalid(format!("`{}`: a user does not belong into an address", self.shown()));
         }
         let bodies = [self.json.is_some(), self.form.is_some(), self.text.is_some()];
+        if let Some(login) = &self.login {
+            if login.request.login.is_some() {
+                return invalid(format!("`{}`: a login does not log in itself", self.shown()));
+            }
+            login.request.check()?;
+        }
         if bodies.into_iter().filter(|there| *there).count() > 1 {
             return invalid(format!("`{}`: a request has one body", self.shown()));
         }
@@ -161,6 +228,7 @@ impl Request {
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
         let mut keys = BTreeSet::new();
         keys.extend(self.auth.iter().map(|auth| auth.secret.clone()));
+        keys.extend(self.login.iter().flat_map(|login| login.request.secrets()));
         let form = self.form.iter().flat_map(BTreeMap::values);
         for value in self.query.values().chain(self.headers.values()).chain(form).chain(&self.json) {
             collect(value, &mut keys);

@@ -1,6 +1,7 @@
 //! Values of secrets: put into requests, masked in what comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,6 +25,15 @@ pub(super) struct Wanted(BTreeMap<String, Secret<String>>);
 impl Wanted {
     pub(super) fn add(&mut self, key: String, value: Secret<String>) {
         self.0.insert(key, value);
+    }
+
+    /// The same for the same values: who has another password gets another token.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (key, secret) in &self.0 {
+            (key, secret.expose()).hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     /// The value of one.

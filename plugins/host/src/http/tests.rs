@@ -167,6 +167,100 @@ fn a_secret_that_the_node_does_not_give_out_is_not_sent() {
     assert_eq!(error.kind(), ErrorKind::MissingParameter);
 }
 
+/// A device that gives tokens for the right password, each good for two requests; and how often it gave one.
+fn doorman() -> (String, Arc<Mutex<u32>>) {
+    let logins = Arc::new(Mutex::new(0));
+    let (counted, uses) = (Arc::clone(&logins), Mutex::new(0));
+    let address = device(move |request| {
+        let (mut logins, mut uses) = (counted.lock().unwrap(), uses.lock().unwrap());
+        let no = "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned();
+        if request.starts_with("POST /login ") {
+            if !request.contains(r#""password":"hunter2\"&""#) {
+                return no;
+            }
+            (*logins, *uses) = (*logins + 1, 0);
+            return ok(&json!({"data": {"token": format!("given-{logins}")}}).to_string());
+        }
+        *uses += 1;
+        let known = request.contains(&format!("x-auth-token: Token given-{logins}\r\n"));
+        if known && *uses <= 2 { ok(request) } else { no }
+    });
+    (address, logins)
+}
+
+fn with_login(address: &str, secret: &str) -> Value {
+    json!({
+        "method": "GET",
+        "url": format!("{address}/power"),
+        "login": {
+            "request": {"method": "POST", "url": format!("{address}/login"), "json": {"password": {"$secret": secret}}},
+            "token": {"json": "/data/token"}, "header": "X-Auth-Token", "prefix": "Token ",
+        },
+    })
+}
+
+#[test]
+fn a_token_is_asked_for_kept_and_asked_for_again_and_never_seen() {
+    let (address, logins) = doorman();
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("x.jsonl");
+    let bench = Bench::new(Some(Cassette::record(&path).unwrap()));
+
+    for _ in 0..5 {
+        let answer = bench.request(&with_login(&address, "password")).unwrap();
+        assert_eq!(answer["status"], 200);
+        assert!(!answer.to_string().contains("given-"), "{answer}");
+    }
+
+    assert_eq!(*logins.lock().unwrap(), 3, "for requests 1, 3 and 5");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("given-") && !text.contains(&address), "{text}");
+    let replayed = Bench::new(Some(Cassette::replay(&path).unwrap()));
+    assert_eq!(replayed.request(&with_login("http://192.0.2.1", "password")).unwrap()["status"], 200);
+}
+
+#[test]
+fn who_has_another_password_gets_no_token_of_others() {
+    let (address, logins) = doorman();
+    let bench = Bench::new(None);
+    bench.request(&with_login(&address, "password")).unwrap();
+
+    let error = bench.request(&with_login(&address, "token")).unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::AuthFailed);
+    assert_eq!(error.message(), format!("`POST {address}/login` was answered with status 401"));
+    assert_eq!(*logins.lock().unwrap(), 1);
+}
+
+#[test]
+fn a_login_that_is_refused_for_now_is_worth_another_try() {
+    for (status, kind, retryable) in [
+        ("503 Service Unavailable", ErrorKind::Busy, true),
+        ("409 Conflict", ErrorKind::Conflict, false),
+        ("302 Found", ErrorKind::Protocol, false),
+        ("500 Internal Server Error", ErrorKind::Hardware, false),
+    ] {
+        let address =
+            device(move |_| format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"));
+        let error = Bench::new(None).request(&with_login(&address, "password")).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{status}");
+    }
+}
+
+#[test]
+fn a_login_without_a_token_is_said() {
+    let request = |address: &str| {
+        let mut request = with_login(address, "password");
+        request["login"]["token"] = json!({"header": "X-Session"});
+        request
+    };
+
+    let error = Bench::new(None).request(&request(&doorman().0)).unwrap_err();
+
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert!(error.message().ends_with("was answered with status 200 and no token"), "{error}");
+}
+
 #[test]
 fn everything_else_a_task_is_asked_goes_to_the_node() {
     let bench = Bench::new(None);

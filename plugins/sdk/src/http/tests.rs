@@ -76,6 +76,37 @@ fn a_request_carries_secrets_that_the_driver_never_had() {
 }
 
 #[test]
+fn a_login_gives_a_token_that_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for answer in [&b"HTTP/1.1 200 OK\r\nX-Session: abc\r\n\r\n"[..], b"HTTP/1.1 204 No Content\r\n\r\n"]
+        {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let lines =
+                reader.by_ref().lines().map(std::result::Result::unwrap).take_while(|line| !line.is_empty());
+            asked.push(lines.collect::<Vec<_>>());
+            stream.write_all(answer).unwrap();
+        }
+        asked
+    });
+    let task = task();
+    let login = Login::post("/login", &json!({"password": task.info().password}))
+        .token_in_header("X-Session")
+        .sent_as("Authorization", "Session ");
+
+    let answer = task.block_on(task.http(&address).login(&login).delete("/x")).unwrap();
+
+    assert_eq!(answer.status(), 204);
+    let asked = asked.join().unwrap();
+    assert_eq!(asked[0][0], "POST /login HTTP/1.1");
+    assert_eq!(asked[1][0], "DELETE /x HTTP/1.1");
+    assert!(asked[1].contains(&"Authorization: Session abc".to_owned()), "{asked:?}");
+}
+
+#[test]
 fn forms_and_queries_are_encoded() {
     let (address, asked) = device(b"HTTP/1.1 204 No Content\r\n\r\n");
     let task = task();

@@ -6,10 +6,11 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::error::{DriverError, Result};
-use crate::glue::encode;
+use crate::error::{DriverError, ErrorKind, Result};
+use crate::glue::{decode, encode};
 
 /// How long a request may take that does not say it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,8 +18,56 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest answer, in bytes.
 const ANSWER_SIZE_MAX: usize = 4 * 1024 * 1024;
 
-/// Makes a request as the conductor would: with the values of secrets in it.
+/// Makes a request as the conductor would: with the values of secrets in it. A login is made anew for each.
 pub(super) fn request(arguments: &Map<String, Value>, secrets: &HashMap<String, String>) -> Result<Vec<u8>> {
+    let Some(login) = arguments.get("login").and_then(Value::as_object) else {
+        return once(arguments, secrets);
+    };
+    let token = token(login, secrets)?;
+    let mut arguments = arguments.clone();
+    let headers = arguments.entry("headers").or_insert_with(|| json!({}));
+    if let Some(headers) = headers.as_object_mut() {
+        headers
+            .insert(text(login, "header").to_owned(), Value::from(text(login, "prefix").to_owned() + &token));
+    }
+    once(&arguments, secrets)
+}
+
+/// What came back, as [`once`] writes it.
+#[derive(Deserialize)]
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    text: String,
+}
+
+/// Logs in; the token of the answer.
+fn token(login: &Map<String, Value>, secrets: &HashMap<String, String>) -> Result<String> {
+    let request = login.get("request").and_then(Value::as_object).cloned().unwrap_or_default();
+    let answer: Answer = decode(&once(&request, secrets)?)?;
+    let (method, url) = (text(&request, "method"), text(&request, "url"));
+    let said = format!("`{method} {url}` was answered with status {}", answer.status);
+    match answer.status {
+        200..=299 => {}
+        401 | 403 => return Err(DriverError::auth_failed(said)),
+        408 | 423 | 425 | 429 | 503 => {
+            return Err(DriverError::new(ErrorKind::Busy, said).retryable(true));
+        }
+        _ => return Err(DriverError::hardware(said)),
+    }
+    let place = login.get("token").and_then(Value::as_object).cloned().unwrap_or_default();
+    let found = match place.get("header").and_then(Value::as_str) {
+        Some(name) => answer.headers.get(&name.to_ascii_lowercase()).cloned(),
+        None => {
+            let body: Value = decode(answer.text.as_bytes()).unwrap_or_default();
+            body.pointer(text(&place, "json")).and_then(Value::as_str).map(str::to_owned)
+        }
+    };
+    found.ok_or_else(|| DriverError::protocol(said + " and no token"))
+}
+
+fn once(arguments: &Map<String, Value>, secrets: &HashMap<String, String>) -> Result<Vec<u8>> {
     let url = text(arguments, "url");
     let Some(rest) = url.strip_prefix("http://") else {
         return Err(DriverError::invalid_parameter(format!(
