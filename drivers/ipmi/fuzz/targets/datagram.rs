@@ -1,6 +1,7 @@
 //! Fuzz target `datagram`: see `../entries.rs`.
 
 #![no_main]
+#![allow(dead_code, reason = "a target has no need of the seeds")]
 
 #[path = "../entries.rs"]
 mod entries;
