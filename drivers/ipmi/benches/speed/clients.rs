@@ -24,7 +24,9 @@ const PYGHMI_KEPT: usize = 100;
 
 /// What Python runs: logs in to each BMC and asks it, then asks each again and again. Prints milliseconds.
 const PYGHMI: &str = r#"
-import json, resource, sys, time
+import json, resource, signal, sys, time
+# It has been seen to wait for ever.
+signal.alarm(60)
 from pyghmi.ipmi import command
 
 def used():
@@ -117,20 +119,21 @@ fn find(name: &str) -> Command {
     Command::new(program::find(name, "`cargo xtask test` installs it").unwrap())
 }
 
-/// pyghmi with new sessions and with kept ones.
-pub(crate) fn pyghmi(addresses: &[SocketAddr]) -> [Cost; 2] {
+/// pyghmi with new sessions and with kept ones; `None` when it does not come to an end.
+pub(crate) fn pyghmi(addresses: &[SocketAddr]) -> Option<[Cost; 2]> {
     let mut command = Command::new(venv::find("python").unwrap());
     command.args(["-c", PYGHMI, ipmi::USER, ipmi::PASSWORD, &PYGHMI_KEPT.to_string()]);
     command.arg(addresses[0].port().to_string());
     command.args(addresses.iter().map(|address| address.ip().to_string()));
-    let printed = process::run(command).unwrap();
+    let printed = process::run(command).ok()?;
     let costs: [Value; 2] = serde_json::from_str(printed.lines().next_back().unwrap()).unwrap();
-    costs.map(|cost| {
+    let costs = costs.map(|cost| {
         let time = |value: &Value| Duration::from_secs_f64(value.as_f64().unwrap() / 1e3);
         let mut latencies = Latencies::default();
         cost["times"].as_array().unwrap().iter().for_each(|value| latencies.add(time(value)));
         Cost { latencies, cpu: time(&cost["cpu"]) }
-    })
+    });
+    Some(costs)
 }
 
 /// The client of `ipmi-rs`, whose commands the driver uses: new sessions and kept ones. It knows suite 3 alone.

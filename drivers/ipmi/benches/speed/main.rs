@@ -101,9 +101,13 @@ async fn one_at_a_time(fleet: &Fleet, bmcs: usize, targets: &mut Targets) {
     row("the same without the list of vendors", &without_list, &tool);
     row("FreeIPMI process", &Tool::FreeIpmi.cost(addresses()), &tool);
     let first = fleet.first(bmcs.min(LIBRARY_BMCS));
-    let [fresh, kept] = clients::pyghmi(&first);
-    row("pyghmi, new session", &fresh, &tool);
-    row("pyghmi, kept session", &kept, &tool);
+    match clients::pyghmi(&first) {
+        Some([fresh, kept]) => {
+            row("pyghmi, new session", &fresh, &tool);
+            row("pyghmi, kept session", &kept, &tool);
+        }
+        None => println!("| pyghmi | did not come to an end | | | | |"),
+    }
     let [fresh, kept] = clients::ipmi_rs(&first, 200);
     row("`ipmi-rs`, new session", &fresh, &tool);
     row("`ipmi-rs`, kept session", &kept, &tool);
