@@ -7,12 +7,12 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use farrier_sdk::serde_json::{Value, from_str, json};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::bmc::{Bmc, SYSTEM};
+use crate::bmc::{Bmc, ROOT, SYSTEM};
 
 /// Says to the program that it is the farm.
 const SETTINGS: &str = "FARRIER_BENCH_FARM";
@@ -99,6 +99,8 @@ pub(crate) fn settings() -> Option<(usize, usize)> {
 pub(crate) fn serve(settings: &(usize, usize)) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Some believe that a certificate signs itself when both have one name.
+    authority.distinguished_name.push(DnType::CommonName, "authority");
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
     let certificate =
@@ -135,6 +137,9 @@ fn start(config: &Arc<ServerConfig>) -> Bmc {
     });
     let slot = format!("{MEDIA}/1");
     let action = |name: &str| json!({"target": format!("{slot}/Actions/VirtualMedia.{name}")});
+    // The reference insists on identifiers.
+    bmc.change(ROOT, &json!({"Id": "RootService"}));
+    bmc.change(SYSTEM, &json!({"Id": "1"}));
     bmc.change(SYSTEM, &json!({"PowerState": "On", "Description": "x".repeat(SYSTEM_SIZE), "VirtualMedia": {"@odata.id": MEDIA}}));
     bmc.change(MEDIA, &json!({"Members": [{"@odata.id": slot}]}));
     bmc.change(
