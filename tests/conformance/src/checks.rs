@@ -6,6 +6,7 @@ mod loading;
 mod management;
 mod package;
 mod power;
+mod steps;
 mod upgrade;
 
 use crate::check::Group;
@@ -18,6 +19,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { id: "FLT", title: "faults", checks: faults::CHECKS },
     Group { id: "POW", title: "power", checks: power::CHECKS },
     Group { id: "MGT", title: "management", checks: management::CHECKS },
+    Group { id: "STP", title: "steps", checks: steps::CHECKS },
     Group { id: "UPG", title: "upgrade", checks: upgrade::CHECKS },
     // next group above this line
 ];

@@ -79,6 +79,15 @@ impl<T: Implementation> Wayward<T> {
         if shared.breaks("CON-002") && unknown {
             return Ok(Some(b"null".to_vec()));
         }
+        if call.target()? == Target::Step("look".to_owned()) {
+            let args: Map<String, Value> = call.arguments()?.take_or("args", Map::new())?;
+            if shared.breaks("STP-001") && args.is_empty() {
+                return Ok(Some(b"\"perhaps\"".to_vec()));
+            }
+            if shared.breaks("STP-002") {
+                return Ok(Some(b"\"done\"".to_vec()));
+            }
+        }
         if shared.breaks("CON-001") && method == "get_sensors_data" {
             return Err(DriverError::unsupported("wayward does not feel like it"));
         }

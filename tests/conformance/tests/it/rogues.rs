@@ -140,6 +140,8 @@ const ROGUES: &[Rogue] = &[
     asked("MGT-004"),
     asked("MGT-005"),
     asked("MGT-006"),
+    asked("STP-001"),
+    asked("STP-002"),
     asked("UPG-001"),
     // The release before had a property of another name.
     Rogue { check: "UPG-002", also: &[],
@@ -298,6 +300,11 @@ fn broken_contracts_are_noticed() {
 #[test]
 fn faults_that_are_told_wrongly_are_noticed() {
     judge(&["FLT"]);
+}
+
+#[test]
+fn bad_steps_are_noticed() {
+    judge(&["STP"]);
 }
 
 #[test]
