@@ -38,7 +38,7 @@ try:
     from ironic.conf import CONF
     from ironic.drivers.modules.redfish import utils
     CONF([], project='ironic', default_config_files=[])
-    node = types.SimpleNamespace(uuid='1be26c0b-03f2-4d2e-ae87-c02d7f33c123', driver_internal_info={}, driver_info={
+    node = types.SimpleNamespace(uuid='1be26c0b-03f2-4d2e-ae87-c02d7f33c123', driver='redfish', driver_internal_info={}, driver_info={
         'redfish_address': ADDRESS, 'redfish_system_id': SYSTEM, 'redfish_username': USER,
         'redfish_password': PASSWORD, 'redfish_verify_ca': AUTHORITY})
     utils.get_system(node)
