@@ -10,6 +10,7 @@ pub(crate) mod abort;
 pub(crate) mod adopt;
 pub(crate) mod agent;
 pub(crate) mod clean;
+pub(crate) mod contain;
 pub(crate) mod deploy;
 pub(crate) mod facts;
 pub(crate) mod heartbeat;

@@ -3,15 +3,16 @@
 //! Source: Ironic's conductor manager.
 
 use farrier_model::node::{Fields, Node};
-use farrier_model::provision::Event;
+use farrier_model::provision::{Event, ProvisionState};
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
 use serde_json::Value;
 use tracing::warn;
 
 use crate::error::ConductorError;
+use crate::operation::contain::contained;
 use crate::operation::{image, interface, process, record_error, spawn, takeover};
-use crate::task::ExclusiveTask;
+use crate::task::{ExclusiveTask, JobError, JobFuture};
 
 /// What entries of the history about an adoption are called.
 const EVENT_TYPE: &str = "adoption";
@@ -25,14 +26,31 @@ const RAMDISK: &str = "ramdisk";
 ///
 /// [`ConductorError::InvalidState`]; nothing has changed.
 pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    spawn(task, Event::Adopt, "do_adoption", |task| Box::pin(async move { Ok(run(task).await?) })).await
+    spawn(task, Event::Adopt, "do_adoption", |task| {
+        Box::pin(contain(task, |task| Box::pin(async move { Ok(run(task).await?) })))
+    })
+    .await
+}
+
+/// Runs `work`; an error or a panic that escapes it is a failed adoption.
+pub(super) async fn contain(
+    task: &mut ExclusiveTask,
+    work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
+) -> Result<(), JobError> {
+    contained(task, &[ProvisionState::Adopting], work, |task, error| {
+        Box::pin(async move { Ok(fail(task, &error).await?) })
+    })
+    .await
 }
 
 /// Adopts; a failure ends on the node.
 async fn run(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     match adopt(task).await {
         Ok(()) => process(task, Event::Done).await,
-        Err(error) => fail(task, &error).await,
+        Err(error) => {
+            let text = Chain(&error).to_string();
+            fail(task, &text).await
+        }
     }
 }
 
@@ -46,8 +64,8 @@ async fn adopt(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
     takeover::take_over(task).await
 }
 
-async fn fail(task: &mut ExclusiveTask, error: &ConductorError) -> Result<(), ConductorError> {
-    let message = format!("Error while attempting to adopt node {}: {}", task.node().uuid, Chain(error));
+async fn fail(task: &mut ExclusiveTask, error: &str) -> Result<(), ConductorError> {
+    let message = format!("Error while attempting to adopt node {}: {error}", task.node().uuid);
     warn!(node = %task.node().uuid, error = message, "adoption failed");
     interface::restore_deploy(task).await?;
     // Whatever it was, nobody has checked it since.

@@ -26,10 +26,11 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::error::ConductorError;
-use crate::operation::{agent, caught, process, record_error, spawn};
+use crate::operation::contain::contained;
+use crate::operation::{agent, process, record_error, spawn};
 use crate::steps::step_timeout;
 use crate::steps::wake::{self, Asked, What};
-use crate::task::{ExclusiveTask, JobError, ProcessEvent};
+use crate::task::{ExclusiveTask, JobError, JobFuture, ProcessEvent};
 
 /// What entries of the history about an inspection are called.
 const EVENT_TYPE: &str = "introspection";
@@ -55,8 +56,21 @@ pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError
     power.validate().await.map_err(power.0.failed("validate"))?;
     let inspect = task.inspect()?;
     inspect.validate().await.map_err(inspect.0.failed("validate"))?;
-    spawn(task, Event::Inspect, "inspect_hardware", |task| Box::pin(async move { Ok(run(task).await?) }))
-        .await
+    spawn(task, Event::Inspect, "inspect_hardware", |task| {
+        Box::pin(contain(task, |task| Box::pin(async move { Ok(run(task).await?) })))
+    })
+    .await
+}
+
+/// Runs `work`; an error or a panic that escapes it is a failed inspection.
+pub(super) async fn contain(
+    task: &mut ExclusiveTask,
+    work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
+) -> Result<(), JobError> {
+    contained(task, &[ProvisionState::Inspecting, ProvisionState::InspectWait], work, |task, error| {
+        Box::pin(async move { Ok(fail(task, format!("Failed to inspect: {error}")).await?) })
+    })
+    .await
 }
 
 /// Inspects; a failure ends on the node.
@@ -89,7 +103,7 @@ async fn ask(task: &mut ExclusiveTask, found: Option<&Found>) -> Result<StepOutc
 ///
 /// Those of the store.
 pub(crate) async fn ask_again(task: &mut ExclusiveTask, pause: Duration) -> Result<(), JobError> {
-    let asked = caught(task, move |task| {
+    contain(task, move |task| {
         Box::pin(async move {
             let found = task.node().driver_internal_info.get(FOUND).cloned();
             let found: Option<Found> = found.and_then(|found| serde_json::from_value(found).ok());
@@ -102,17 +116,8 @@ pub(crate) async fn ask_again(task: &mut ExclusiveTask, pause: Duration) -> Resu
             }
             Ok(settle(task, answer, found).await?)
         })
-    });
-    let Err(error) = asked.await else { return Ok(()) };
-    if task.is_released() {
-        return Err(error);
-    }
-    // What was changed but could not be saved is not where the node is.
-    task.forget_unsaved()?;
-    if task.node().provision_state != ProvisionState::InspectWait {
-        return Err(error);
-    }
-    Ok(fail(task, format!("Failed to inspect: {}", Chain(&error))).await?)
+    })
+    .await
 }
 
 /// Forgets that the node waits to be asked.
@@ -133,7 +138,9 @@ pub(crate) async fn resume(
     plugin_data: Fields,
 ) -> Result<(), ConductorError> {
     spawn(task, Event::Resume, "continue_inspection", move |task| {
-        Box::pin(async move { Ok(go_on(task, inventory, plugin_data).await?) })
+        Box::pin(contain(task, move |task| {
+            Box::pin(async move { Ok(go_on(task, inventory, plugin_data).await?) })
+        }))
     })
     .await
 }

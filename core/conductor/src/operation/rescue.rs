@@ -21,10 +21,11 @@ use tracing::warn;
 
 use crate::dispatch::DriverCaller;
 use crate::error::ConductorError;
-use crate::operation::{agent, caught, power, process, put_back, record_error, spawn};
+use crate::operation::contain::contained;
+use crate::operation::{agent, power, process, put_back, record_error, spawn};
 use crate::steps::step_timeout;
 use crate::steps::wake::{self, Asked, What};
-use crate::task::{ErrorHandler, ExclusiveTask, Job, JobError, ProcessEvent};
+use crate::task::{ErrorHandler, ExclusiveTask, Job, JobError, JobFuture, ProcessEvent};
 pub use password::RescueHash;
 
 /// What entries of the history about a rescue are called.
@@ -81,7 +82,9 @@ async fn validate(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
 }
 
 async fn spawn_rescue(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let job = Job::new("do_node_rescue", |task| Box::pin(async move { Ok(run(task).await?) }));
+    let job = Job::new("do_node_rescue", |task| {
+        Box::pin(contain(task, |task| Box::pin(async move { Ok(run(task).await?) })))
+    });
     let options =
         ProcessEvent { job: Some(job), error_handler: Some(put_back_password()), ..ProcessEvent::default() };
     task.process_event(Event::Rescue, options).await
@@ -96,6 +99,17 @@ fn put_back_password() -> ErrorHandler {
             task.save().await
         })
     })
+}
+
+/// Runs `work`; an error or a panic that escapes it is a failed rescue.
+pub(super) async fn contain(
+    task: &mut ExclusiveTask,
+    work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
+) -> Result<(), JobError> {
+    contained(task, &[ProvisionState::Rescuing, ProvisionState::RescueWait], work, |task, error| {
+        Box::pin(async move { Ok(give_up(task, format!("Failed to rescue: {error}.")).await?) })
+    })
+    .await
 }
 
 /// Rescues; a failure ends on the node.
@@ -130,17 +144,7 @@ pub(crate) async fn ask_again(
         let message = format!("Node {} is in maintenance, so its rescue does not go on.", task.node().uuid);
         return Ok(give_up(task, message).await?);
     }
-    let asked = caught(task, move |task| Box::pin(async move { Ok(ask(task, pause).await?) })).await;
-    let Err(error) = asked else { return Ok(()) };
-    if task.is_released() {
-        return Err(error);
-    }
-    // What was changed but could not be saved is not where the node is.
-    task.forget_unsaved()?;
-    if task.node().provision_state != ProvisionState::RescueWait {
-        return Err(error);
-    }
-    Ok(give_up(task, format!("Failed to rescue: {}.", Chain(&error))).await?)
+    contain(task, move |task| Box::pin(async move { Ok(ask(task, pause).await?) })).await
 }
 
 async fn ask(task: &mut ExclusiveTask, pause: Duration) -> Result<(), ConductorError> {
@@ -283,7 +287,18 @@ pub(crate) async fn start_unrescue(task: &mut ExclusiveTask) -> Result<(), Condu
         ConductorError::InstanceUnrescueFailure { message, source: Box::new(source) }
     })?;
     spawn(task, Event::Unrescue, "do_node_unrescue", |task| {
-        Box::pin(async move { Ok(run_unrescue(task).await?) })
+        Box::pin(contain_unrescue(task, |task| Box::pin(async move { Ok(run_unrescue(task).await?) })))
+    })
+    .await
+}
+
+/// Runs `work`; an error or a panic that escapes it is a failed way back.
+pub(super) async fn contain_unrescue(
+    task: &mut ExclusiveTask,
+    work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
+) -> Result<(), JobError> {
+    contained(task, &[ProvisionState::Unrescuing], work, |task, error| {
+        Box::pin(async move { Ok(fail(task, format!("Failed to unrescue: {error}")).await?) })
     })
     .await
 }

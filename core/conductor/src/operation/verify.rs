@@ -9,10 +9,11 @@ use farrier_sdk::interface::power::PowerState;
 use farrier_sdk::step::StepOutcome;
 use tracing::warn;
 
-use super::{caught, facts, process, record_error, spawn};
+use super::contain::contained;
+use super::{facts, process, record_error, spawn};
 use crate::error::ConductorError;
 use crate::steps::{automatic, call_step};
-use crate::task::{ExclusiveTask, JobError};
+use crate::task::{ExclusiveTask, JobError, JobFuture};
 
 /// What the history calls it.
 const EVENT_TYPE: &str = "verify";
@@ -28,15 +29,22 @@ pub(crate) async fn start(task: &mut ExclusiveTask) -> Result<(), ConductorError
 
 /// Checks the node: it becomes manageable if nothing is wrong, otherwise it stays enrolled and says why.
 async fn verify(task: &mut ExclusiveTask) -> Result<(), JobError> {
-    let ended = caught(task, |task| Box::pin(async move { Ok(check(task).await?) })).await;
-    let Err(error) = ended else { return Ok(()) };
-    task.forget_unsaved()?;
-    if task.node().provision_state != ProvisionState::Verifying {
-        return Err(error);
-    }
-    let message = format!("Failed to verify node {}: {}", task.node().uuid, Chain(&error));
-    record_error(task, message, EVENT_TYPE).await;
-    Ok(process(task, Event::Fail).await?)
+    contain(task, |task| Box::pin(async move { Ok(check(task).await?) })).await
+}
+
+/// Runs `work`; an error or a panic that escapes it is a failed verification.
+pub(super) async fn contain(
+    task: &mut ExclusiveTask,
+    work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
+) -> Result<(), JobError> {
+    contained(task, &[ProvisionState::Verifying], work, |task, error| {
+        Box::pin(async move {
+            let message = format!("Failed to verify node {}: {error}", task.node().uuid);
+            record_error(task, message, EVENT_TYPE).await;
+            Ok(process(task, Event::Fail).await?)
+        })
+    })
+    .await
 }
 
 async fn check(task: &mut ExclusiveTask) -> Result<(), ConductorError> {

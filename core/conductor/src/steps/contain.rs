@@ -1,9 +1,7 @@
 //! Nothing that goes wrong in a flow leaves its node in a passing state.
 
-use farrier_sdk::error::Chain;
-
 use super::Flow;
-use crate::operation::caught;
+use crate::operation::contain::contained;
 use crate::task::{ExclusiveTask, JobError, JobFuture};
 
 /// Runs `work`, the body of a job: an error or a panic that escapes it is handled as a failure of the operation.
@@ -16,21 +14,13 @@ pub(crate) async fn contain(
     flow: Flow,
     work: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send,
 ) -> Result<(), JobError> {
-    let Err(error) = caught(task, work).await else { return Ok(()) };
-    if task.is_released() {
-        return Err(error);
-    }
-    // What was changed but could not be saved is not where the node is.
-    task.forget_unsaved()?;
-    let state = task.node().provision_state;
-    if ![flow.working(), flow.waiting(), flow.holding()].contains(&state) {
-        return Err(error);
-    }
-    let message = format!(
-        "Node {} could not go on with its {} steps: {}",
-        task.node().uuid,
-        flow.kind(),
-        Chain(&error)
-    );
-    Ok(flow.fail(task, &message).await?)
+    let states = [flow.working(), flow.waiting(), flow.holding()];
+    contained(task, &states, work, |task, error| {
+        Box::pin(async move {
+            let message =
+                format!("Node {} could not go on with its {} steps: {error}", task.node().uuid, flow.kind());
+            Ok(flow.fail(task, &message).await?)
+        })
+    })
+    .await
 }

@@ -82,7 +82,9 @@ const ROGUES: &[Rogue] = &[
     asked("LOD-006"),
     asked("LOD-007"),
     asked("CON-001"),
-    asked("CON-002"),
+    asked("CON-002").with(
+        // It answers null to all that it does not look at, the steps that it declares among it.
+        &["STP-001", "STP-002"]),
     asked("CON-003"),
     asked("CON-004"),
     asked("CON-005"),
