@@ -185,9 +185,14 @@ impl World {
         })
         .unwrap();
         let path = "/v1/nodes?maintenance=true&fault=power%20failure&fields=name&limit=1000";
-        let list = self.daemon.call("GET", path, None).unwrap().json();
+        // It is told before it is recorded.
+        let list = wait_for("all dead ones are recorded as such", PATIENCE, || {
+            paced(&mut last_look)?;
+            let list = self.daemon.call("GET", path, None).unwrap().json();
+            (list["nodes"].as_array().unwrap().len() == dead).then_some(list)
+        })
+        .unwrap();
         let nodes = list["nodes"].as_array().unwrap();
-        assert_eq!(nodes.len(), dead);
         assert!(nodes.iter().all(|node| index_of(node).is_multiple_of(10)));
     }
 
