@@ -16,6 +16,7 @@ mod channel;
 pub mod error;
 mod link;
 mod login;
+mod mailbox;
 mod pool;
 mod rtt;
 pub mod serial;

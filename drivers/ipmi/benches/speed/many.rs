@@ -35,6 +35,10 @@ async fn sweep(
     let (mut asking, mut latencies) = (JoinSet::new(), Latencies::default());
     for index in first..end {
         let place = Arc::clone(&places).acquire_owned().await.unwrap();
+        // Now and not at the end: the call's memory stays until it is joined.
+        while let Some(latency) = asking.try_join_next() {
+            latencies.add(latency.unwrap());
+        }
         let (driver, address) = (Arc::clone(driver), fleet.address(index));
         asking.spawn(async move {
             let latency = driver.status(address).await.unwrap();

@@ -1,4 +1,7 @@
 //! The job that speaks to one BMC: commands in the order they come, and a session kept between them.
+//!
+//! There may be thousands, most of which wait with a session nobody uses at the moment. What is needed to wait is
+//! part of the job; what is needed to speak is in boxes that are gone as soon as it is said.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +9,12 @@ use std::time::Duration;
 use farrier_sdk::prelude::{debug, warn};
 use ipmi_rs::app::GetDeviceId;
 use ipmi_rs::connection::Message;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::channel::{Answer, Channel, Request};
 use super::error::{AuthenticationFault, Result, TransportError};
+use super::mailbox::Mails;
 use super::pool::{Fingerprint, Known, Pool, Refusal};
 use super::rtt::RoundTrip;
 use super::work::{Caller, Work};
@@ -113,7 +117,7 @@ pub(super) struct Link {
     pub(super) pool: Arc<Pool>,
     pub(super) endpoint: Endpoint,
     pub(super) known: Known,
-    mails: mpsc::Receiver<Mail>,
+    mails: Mails<Mail>,
     channel: Option<Channel>,
 }
 
@@ -125,34 +129,34 @@ impl Drop for Link {
 }
 
 impl Link {
-    pub(super) fn new(
-        pool: Arc<Pool>,
-        endpoint: Endpoint,
-        mails: mpsc::Receiver<Mail>,
-        known: Known,
-    ) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, endpoint: Endpoint, mails: Mails<Mail>, known: Known) -> Self {
         Self { pool, endpoint, known, mails, channel: None }
     }
 
     /// Works until nobody needs this BMC any longer; closes the session at the end.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(mut self: Box<Self>) {
         while let Some(mail) = self.next_mail().await {
-            match mail {
-                Mail::Job(job) => {
-                    if !job.reply.is_closed() {
-                        let result = self.serve(&job).await;
-                        if job.resets_bmc {
-                            self.be_away().await;
-                        }
-                        // Nobody listens any more when the caller was dropped.
-                        job.reply.send(result).unwrap_or_default();
-                    }
-                }
-                Mail::Open(job) => self.open_for(job).await,
-                Mail::CloseSession => self.close_session().await,
-            }
+            Box::pin(self.follow(mail)).await;
         }
         self.close_session().await;
+    }
+
+    /// Does what it is told.
+    async fn follow(&mut self, mail: Mail) {
+        match mail {
+            Mail::Job(job) => {
+                if !job.reply.is_closed() {
+                    let result = self.serve(&job).await;
+                    if job.resets_bmc {
+                        self.be_away().await;
+                    }
+                    // Nobody listens any more when the caller was dropped.
+                    job.reply.send(result).unwrap_or_default();
+                }
+            }
+            Mail::Open(job) => self.open_for(job).await,
+            Mail::CloseSession => self.close_session().await,
+        }
     }
 
     /// The next mail; `None` when the link is to end.
@@ -163,9 +167,9 @@ impl Link {
             }
             let keepalive = self.pool.options.session_keepalive;
             let idle = if keepalive { KEEPALIVE_INTERVAL } else { self.pool.options.session_idle_timeout };
-            match timeout(idle, self.mails.recv()).await {
+            match timeout(idle, self.mails.next()).await {
                 Ok(mail) => return mail,
-                Err(_) if keepalive => self.keep_alive().await,
+                Err(_) if keepalive => Box::pin(self.keep_alive()).await,
                 Err(_) => self.close_session().await,
             }
         }
@@ -173,7 +177,7 @@ impl Link {
 
     async fn close_session(&mut self) {
         if let Some(channel) = self.channel.take() {
-            channel.close(self.known.round_trip).await;
+            Box::pin(channel.close(self.known.round_trip)).await;
             debug!(bmc = %self.endpoint, "session closed");
         }
     }
@@ -191,7 +195,7 @@ impl Link {
 
     async fn abandon_session(&mut self, work: &mut Work<'_>) {
         if let Some(channel) = self.channel.take() {
-            channel.abandon(work).await;
+            Box::pin(channel.abandon(work)).await;
         }
     }
 
@@ -303,7 +307,7 @@ impl Link {
         fingerprint: Fingerprint,
         work: &mut Work<'_>,
     ) -> Result<Channel> {
-        let channel = self.login(target, fingerprint, work).await;
+        let channel = Box::pin(self.login(target, fingerprint, work)).await;
         if let Err(TransportError::Authentication { fault, .. }) = &channel {
             self.known.refusal = Some(Refusal::new(fingerprint, *fault, self.known.refusal));
         }
@@ -392,5 +396,26 @@ struct Retries {
 impl Retries {
     fn busy_pause(&self) -> Duration {
         (BUSY_PAUSE_MIN * (1 << self.busy.min(8))).min(BUSY_PAUSE_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{TransportOptions, mailbox};
+    use super::*;
+
+    /// Most bytes of a link that waits with its session, together with its mailbox: one and a half of the four KiB
+    /// that a kept session may need. The rest is for tokio, the socket and what the pool knows.
+    const WAITING_SIZE_MAX: usize = 1536;
+
+    #[test]
+    fn a_link_that_waits_is_small() {
+        let pool = Arc::new(Pool::new(TransportOptions::default()));
+        let endpoint = Endpoint { host: "192.0.2.1".to_owned(), port: 623 };
+        let (mailbox, mails) = mailbox::open::<Mail>(1);
+        let link = Box::new(Link::new(pool, endpoint, mails, Known::default()));
+        let sizes = [size_of_val(&*link), mailbox.size(), size_of_val(&link.run())];
+
+        assert!(sizes.iter().sum::<usize>() <= WAITING_SIZE_MAX, "link, mailbox, job: {sizes:?}");
     }
 }

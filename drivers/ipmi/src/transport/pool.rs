@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::TransportOptions;
 use super::error::{AuthenticationFault, Effort, Result, TransportError};
 use super::link::{Job, Link, Mail, OpenJob};
+use super::mailbox::{self, Mailbox, Mails, Refused};
 use super::rtt::RoundTrip;
 use crate::crypto::CipherSuite;
 use crate::packet::Discard;
@@ -48,7 +49,7 @@ pub(super) struct Pool {
 #[derive(Debug)]
 struct Entry {
     /// Leads to its link, while there is one.
-    mailbox: Option<mpsc::Sender<Mail>>,
+    mailbox: Option<Mailbox<Mail>>,
     /// What its last link learned.
     known: Known,
     last_used: Instant,
@@ -156,28 +157,28 @@ impl Pool {
         entry.last_used = now;
         let mut mail = mail;
         if let Some(mailbox) = &entry.mailbox {
-            match mailbox.try_send(mail) {
+            match mailbox.post(mail) {
                 Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Full(_)) => {
+                Err(Refused::Full) => {
                     return Err(TransportError::Queued { endpoint, effort: Effort::default() });
                 }
                 // The link ended without parking, so it panicked; the next one starts afresh.
-                Err(mpsc::error::TrySendError::Closed(back)) => mail = back,
+                Err(Refused::Unread(back)) => mail = back,
             }
         }
-        let (mailbox, mails) = mpsc::channel(MAILBOX_SIZE);
+        let (mailbox, mails) = mailbox::open(MAILBOX_SIZE);
         // A new mailbox has room.
-        mailbox.try_send(mail).unwrap_or_default();
+        mailbox.post(mail).unwrap_or_default();
         entry.mailbox = Some(mailbox);
         let known = entry.known;
         self.links.send_modify(|count| *count += 1);
-        tokio::spawn(Link::new(Arc::clone(self), endpoint.clone(), mails, known).run());
+        tokio::spawn(Box::new(Link::new(Arc::clone(self), endpoint.clone(), mails, known)).run());
         self.make_room(&mut entries, &endpoint);
         Ok(())
     }
 
     /// Ends a link if nobody has written to it since; its knowledge is kept.
-    pub(super) fn park(&self, endpoint: &Endpoint, mails: &mpsc::Receiver<Mail>, known: Known) -> bool {
+    pub(super) fn park(&self, endpoint: &Endpoint, mails: &Mails<Mail>, known: Known) -> bool {
         let mut entries = self.lock();
         if !mails.is_empty() {
             return false;
@@ -219,7 +220,7 @@ impl Pool {
                 .min_by_key(|(_, entry)| entry.last_used);
             if let Some(mailbox) = oldest.and_then(|(_, entry)| entry.mailbox.as_ref()) {
                 // A full mailbox belongs to a busy link, which is not the one to close.
-                mailbox.try_send(Mail::CloseSession).unwrap_or_default();
+                mailbox.post(Mail::CloseSession).unwrap_or_default();
             }
         }
         if sessions_max.saturating_mul(MEMORY_FACTOR) < entries.len() {
