@@ -1,6 +1,7 @@
 //! Options of the conductor. Names and defaults are Ironic's where it has them.
 
 mod notification;
+mod sensor_data;
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::ring::HashAlgorithm;
 
 pub use crate::operation::rescue::RescueHash;
 pub use notification::{NotificationConfig, VerifyCa, WebhookConfig};
+pub use sensor_data::SensorDataConfig;
 
 /// Which drivers a conductor offers: the table `[drivers]`.
 ///
@@ -284,6 +286,9 @@ pub struct ConductorConfig {
     pub node_history_max_entries: u32,
     /// Days that a clean-up keeps every entry.
     pub node_history_minimum_days: u32,
+    /// What is told of sensors; configured in table `[sensor_data]`.
+    #[serde(skip)]
+    pub sensor_data: SensorDataConfig,
     /// Seconds that running work has to end when the conductor stops; 0 waits for as long as it takes.
     pub graceful_shutdown_timeout: u64,
     /// The same when the conductor is drained: when it was told to stop with SIGUSR2.
@@ -352,6 +357,7 @@ impl Default for ConductorConfig {
             node_history_cleanup_batch_count: 1000,
             node_history_max_entries: 300,
             node_history_minimum_days: 0,
+            sensor_data: SensorDataConfig::default(),
             graceful_shutdown_timeout: 60,
             drain_shutdown_timeout: 1800,
         }

@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use farrier_model::node::Node;
 use farrier_model::notification::node::{self as told, ConsoleAction, StateChange};
-use farrier_model::notification::{Level, Notification, Status, Told};
+use farrier_model::notification::{Level, Notification, Status, Told, sensor};
 use farrier_sdk::interface::power::PowerState;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -227,6 +228,13 @@ impl Notifier {
     /// To be called after the node was saved with its new state, and only when the state is another one.
     pub fn power_state_corrected(&self, node: &Node, from_power: Option<PowerState>) {
         self.tell(Level::Info, |declared| told::power_state_corrected(node, from_power, declared));
+    }
+
+    /// Tells what the sensors of a node read, by type of sensor.
+    pub(crate) fn sensors(&self, node: &Node, readings: &Map<String, Value>) {
+        self.tell(sensor::LEVEL, |declared| {
+            sensor::metrics(node, readings, Uuid::new_v4(), Timestamp::now(), declared)
+        });
     }
 
     /// Tells of a console that is switched, restored or stopped.

@@ -16,6 +16,7 @@ mod orphans;
 mod pass;
 mod power_recovery;
 mod power_sync;
+mod sensors;
 mod timeouts;
 
 use std::fmt;
@@ -35,6 +36,7 @@ use crate::service::Conductor;
 use crate::steps::wake::{self, Sweep};
 use crate::workers::Workers;
 use power_sync::PowerSync;
+use sensors::Sensors;
 use timeouts::Wait;
 
 pub(crate) use pass::{NodePass, Outcome, WithoutDriver};
@@ -165,6 +167,7 @@ pub(crate) fn tasks(conductor: &Conductor) -> Vec<PeriodicTask> {
         PeriodicTask::new(name, interval, conductor, move |pass| timeouts::run(pass, wait))
     };
     let power_sync = Arc::<PowerSync>::default();
+    let sensors = Arc::<Sensors>::default();
     vec![
         PeriodicTask::new("power sync", config.sync_power_state_interval, conductor, move |pass| {
             Arc::clone(&power_sync).run(pass)
@@ -187,6 +190,9 @@ pub(crate) fn tasks(conductor: &Conductor) -> Vec<PeriodicTask> {
         wait("rescue timeouts", config.check_rescue_state_interval, Wait::Rescue),
         PeriodicTask::new("orphans", config.check_provision_state_interval, conductor, orphans::run),
         PeriodicTask::new("local state", config.sync_local_state_interval, conductor, local_state::run),
+        PeriodicTask::new("sensor data", config.sensor_data.interval(), conductor, move |pass| {
+            Arc::clone(&sensors).run(pass)
+        }),
         // next periodic task above this line
     ]
 }

@@ -31,6 +31,19 @@ pub(crate) enum Answer {
     Held(PowerState),
 }
 
+/// What a machine does when its sensors are read.
+#[derive(Debug, Clone)]
+pub(crate) enum Readings {
+    /// They read this, by type of sensor.
+    Read(Value),
+    /// It fails with this text.
+    Fail(&'static str),
+    /// Its driver has no sensors.
+    Unsupported,
+    /// It has none, but says so only once [`Script::release`] is called.
+    Held,
+}
+
 /// Short for a machine that is on.
 pub(crate) const ON: Answer = Answer::State(PowerState::On);
 /// Short for a machine that is off.
@@ -51,6 +64,8 @@ struct State {
 struct Plan {
     /// Answers to reading the power state by node; the last one stays.
     reads: HashMap<String, VecDeque<Answer>>,
+    /// What sensors read by node.
+    sensors: HashMap<String, Readings>,
     /// Why every change of power fails.
     change_fails: Option<&'static str>,
     /// Why validation fails.
@@ -100,6 +115,11 @@ impl Script {
     pub(crate) fn reads(&self, node: &Node, answers: impl IntoIterator<Item = Answer>) {
         let answers = answers.into_iter().collect();
         self.plan(|plan| plan.reads.insert(node.uuid.to_string(), answers));
+    }
+
+    /// What the sensors of a node read; none unless this is said.
+    pub(crate) fn sensors(&self, node: &Node, readings: Readings) {
+        self.plan(|plan| plan.sensors.insert(node.uuid.to_string(), readings));
     }
 
     /// Makes every change of power fail.
@@ -239,8 +259,22 @@ impl ManagementInterface for Management {
         Ok(CurrentBootDevice { boot_device: None, persistent: None })
     }
 
-    async fn get_sensors_data(&self, _task: &DriverTask<NoInfo>) -> Result<Map<String, Value>> {
-        Ok(Map::new())
+    async fn get_sensors_data(&self, task: &DriverTask<NoInfo>) -> Result<Map<String, Value>> {
+        let readings = self.0.plan(|plan| plan.sensors.get(&task.node().uuid).cloned());
+        let released = self.0.0.released.notified();
+        tokio::pin!(released);
+        released.as_mut().enable();
+        self.0.call("get_sensors_data", task);
+        match readings {
+            Some(Readings::Read(Value::Object(readings))) => Ok(readings),
+            Some(Readings::Fail(text)) => Err(DriverError::unreachable(text)),
+            Some(Readings::Unsupported) => Err(DriverError::unsupported("sensors")),
+            Some(Readings::Held) => {
+                released.await;
+                Ok(Map::new())
+            }
+            Some(Readings::Read(_)) | None => Ok(Map::new()),
+        }
     }
 
     async fn detect_vendor(&self, task: &DriverTask<NoInfo>) -> Result<Option<String>> {

@@ -3,6 +3,7 @@
 //! | module | about |
 //! |---|---|
 //! | [`node`] | power, provision state and consoles; nodes changed through the API |
+//! | [`sensor`] | what machines measure of themselves |
 //! | [`port`], [`portgroup`], [`volume`] | what belongs to a node, changed through the API |
 //! | [`allocation`], [`chassis`], [`inspection_rule`], [`template`] | the other resources of the reference's API |
 //!
@@ -19,6 +20,7 @@ pub mod node;
 pub mod port;
 pub mod portgroup;
 mod secret;
+pub mod sensor;
 pub mod template;
 pub mod volume;
 
@@ -133,27 +135,40 @@ impl fmt::Display for Status {
     }
 }
 
-/// A versioned object: what a notification tells.
+/// What a notification tells: a versioned object, or plain fields where the reference has those.
 ///
 /// Mappings are never null, empty ones are `{}`; anything else that is not known is null. Times have whole seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payload {
-    name: &'static str,
-    version: &'static str,
+    /// None for plain fields.
+    class: Option<Class>,
     data: Map<String, Value>,
 }
 
+/// Of what kind a versioned object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Class {
+    name: &'static str,
+    version: &'static str,
+}
+
 impl Payload {
-    /// The name of its class.
+    /// The name of its class; empty for plain fields.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        self.name
+        match self.class {
+            Some(Class { name, .. }) => name,
+            None => "",
+        }
     }
 
-    /// Its version: `major.minor`.
+    /// Its version: `major.minor`; empty for plain fields.
     #[must_use]
     pub const fn version(&self) -> &'static str {
-        self.version
+        match self.class {
+            Some(Class { version, .. }) => version,
+            None => "",
+        }
     }
 
     /// Its fields.
@@ -167,8 +182,13 @@ impl Payload {
         version: &'static str,
         fields: [(&'static str, Value); N],
     ) -> Self {
+        Self { class: Some(Class { name, version }), ..Self::plain(fields) }
+    }
+
+    /// Fields that are no versioned object.
+    fn plain<const N: usize>(fields: [(&'static str, Value); N]) -> Self {
         let data = fields.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
-        Self { name, version, data }
+        Self { class: None, data }
     }
 
     /// The payload called `name` that has all fields of this one and more.
@@ -179,7 +199,7 @@ impl Payload {
         fields: [(&'static str, Value); N],
     ) -> Self {
         self.data.extend(fields.map(|(field, value)| (field.to_owned(), value)));
-        Self { name, version, ..self }
+        Self { class: Some(Class { name, version }), ..self }
     }
 }
 
@@ -205,7 +225,8 @@ impl Serialize for Payload {
             #[serde(rename = "ironic_object.data")]
             data: &'a Map<String, Value>,
         }
-        let Self { name, version, data } = self;
+        let Self { class, data } = self;
+        let Some(Class { name, version }) = *class else { return data.serialize(serializer) };
         Versioned { name, namespace: "ironic", version, data }.serialize(serializer)
     }
 }
@@ -222,7 +243,7 @@ pub trait Told {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
-    /// `baremetal.<object>.<action>.<status>`.
+    /// `baremetal.<object>.<action>.<status>`, or `hardware.<driver>.metrics`.
     pub event_type: String,
     /// How much it matters.
     pub level: Level,

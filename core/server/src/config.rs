@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use farrier_conductor::config::{
-    ConductorConfig, DriverConfig, JSON_RPC_PORT, NotificationConfig, RpcTransport, identity,
+    ConductorConfig, DriverConfig, JSON_RPC_PORT, NotificationConfig, RpcTransport, SensorDataConfig,
+    identity,
 };
 use farrier_model::step::StepId;
 use farrier_sdk::secret::Secret;
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 pub(crate) const DEFAULT_FILE: &str = "/etc/farrier/farrier.toml";
 
 /// Names of the tables that belong to no plugin.
-const OWN_TABLES: [&str; 9] = [
+const OWN_TABLES: [&str; 10] = [
     "api",
     "conductor",
     "database",
@@ -31,6 +32,7 @@ const OWN_TABLES: [&str; 9] = [
     "log",
     "notifications",
     "plugins",
+    "sensor_data",
 ];
 
 /// Everything that can be configured.
@@ -53,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) image_server: ImageServerConfig,
     /// What is told to whom.
     pub(crate) notifications: NotificationConfig,
+    /// What is told of sensors.
+    pub(crate) sensor_data: SensorDataConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// Every other table: options of the plugin of that name.
@@ -279,12 +283,13 @@ impl Config {
         Ok(config)
     }
 
-    /// The options of the conductor, with those that operators find in table `[api]`.
+    /// The options of the conductor, with those that operators find in tables `[api]` and `[sensor_data]`.
     pub(crate) fn conductor(&self) -> ConductorConfig {
         ConductorConfig {
             disallow_clean_steps: self.api.disallow_clean_steps.clone(),
             disallow_deploy_steps: self.api.disallow_deploy_steps.clone(),
             disallow_service_steps: self.api.disallow_service_steps.clone(),
+            sensor_data: self.sensor_data.clone(),
             ..self.conductor.clone()
         }
     }
@@ -380,6 +385,25 @@ mod tests {
         assert_eq!(silent.notifications.notification_level, None);
         assert_eq!(telling.notifications.notification_level, Some(Level::Info));
         assert!(telling.notifications.log && telling.notifications.webhook.is_none());
+    }
+
+    #[test]
+    fn sensors_are_not_read_unless_that_is_switched_on() {
+        let silent = read("").unwrap().conductor().sensor_data;
+        let text = "[sensor_data]\nsend_sensor_data = true\ninterval = 60\ndata_types = [\"Fan\"]\n";
+        let telling = read(text).unwrap().conductor().sensor_data;
+        let misplaced = read("[conductor]\nsend_sensor_data = true\n").unwrap_err().to_string();
+
+        assert_eq!(silent, SensorDataConfig::default());
+        assert!(!silent.send_sensor_data);
+        let expected = SensorDataConfig {
+            send_sensor_data: true,
+            interval: 60.0,
+            data_types: vec!["Fan".to_owned()],
+            ..SensorDataConfig::default()
+        };
+        assert_eq!(telling, expected);
+        assert!(misplaced.contains("send_sensor_data"), "{misplaced}");
     }
 
     #[test]

@@ -35,6 +35,7 @@ const SOURCES: &[Source] = &[
     source("`[notifications]`", "core/conductor/src/config/notification.rs", "NotificationConfig"),
     source("`[notifications.webhook]`", "core/conductor/src/config/notification.rs", "WebhookConfig"),
     source("`[plugins]`", "core/server/src/config.rs", "PluginConfig"),
+    source("`[sensor_data]`", "core/conductor/src/config/sensor_data.rs", "SensorDataConfig"),
     source("`[fake]`", "drivers/fake/src/delay.rs", "FakeOptions"),
     source("`[ipmi]`", "drivers/ipmi/src/options.rs", "IpmiOptions"),
     source("`[redfish]`", "drivers/redfish/src/options.rs", "RedfishOptions"),

@@ -312,6 +312,29 @@ async fn what_matters_less_than_configured_is_not_sent() {
 }
 
 #[tokio::test]
+async fn sensor_data_is_sent_as_what_matters_as_information() {
+    let node = Node::new(Uuid::from_u128(1), "fake-hardware");
+    let Value::Object(readings) = json!({"Fan": {"Fan 1": {"Sensor Reading": "2100 RPM"}}}) else {
+        unreachable!()
+    };
+    for (level, expected) in [(None, 0), (Some(Level::Info), 1), (Some(Level::Warning), 0)] {
+        let receiver = Webhook::start(Habit::Accept).unwrap();
+        let notifier = sent_to(&receiver, level);
+
+        notifier.sensors(&node, &readings);
+        notifier.stop().await;
+
+        let sent = receiver.notifications();
+        assert_eq!(sent.len(), expected, "{level:?}");
+        for told in sent {
+            assert_eq!(told["publisher_id"], "ironic-conductor.host-1");
+            assert_eq!(told["event_type"], "hardware.fake-hardware.metrics");
+            assert_eq!(told["payload"]["payload"], json!(readings));
+        }
+    }
+}
+
+#[tokio::test]
 async fn conductor_and_api_have_names_of_their_own() {
     let receiver = Webhook::start(Habit::Accept).unwrap();
     let notifier = sent_to(&receiver, Some(Level::Info));

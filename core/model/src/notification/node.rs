@@ -123,7 +123,7 @@ impl Told for Node {
 
 /// What every notification of a node tells. Most of its mappings, which may hold credentials, are left out.
 fn payload(node: &Node, declared: &[&str]) -> Payload {
-    let Payload { name, version, mut data } = Payload::new(
+    let Payload { class, mut data } = Payload::new(
         "NodePayload",
         "1.17",
         [
@@ -149,7 +149,7 @@ fn payload(node: &Node, declared: &[&str]) -> Payload {
     );
     data.extend(life(node, declared).map(|(field, value)| (field.to_owned(), value)));
     data.extend(interfaces(node));
-    Payload { name, version, data }
+    Payload { class, data }
 }
 
 /// Where a node is in its life.

@@ -356,6 +356,50 @@ fn a_message_stands_on_the_wire_as_the_reference_s() {
     });
 }
 
+/// The reference's is no versioned object, and has its own id and time within.
+#[test]
+fn sensor_data_stands_on_the_wire_as_the_reference_s() {
+    let readings = fields(json!({
+        "Fan": {"Fan 1 (0x30)": {"Sensor ID": "Fan 1 (0x30)", "Sensor Reading": "2100 (+/- 0) RPM"}},
+        "OEM": {"pin": "CANARY", "login": "password=CANARY"},
+    }));
+    let told = super::sensor::metrics(&node(), &readings, Uuid::from_u128(8), at(4), &["pin"]);
+
+    let message = told.message(Uuid::from_u128(9), "ironic-conductor.host-1", at(5));
+
+    let expected = json!({
+        "message_id": "00000000-0000-0000-0000-000000000009",
+        "publisher_id": "ironic-conductor.host-1",
+        "event_type": "hardware.fake-hardware.metrics",
+        "priority": "INFO",
+        "payload": {
+            "message_id": "00000000-0000-0000-0000-000000000008",
+            "instance_uuid": "00000000-0000-0000-0000-000000000002",
+            "node_uuid": "00000000-0000-0000-0000-000000000001",
+            "node_name": "n1",
+            "timestamp": "2026-11-22T13:00:04.681040",
+            "event_type": "hardware.fake-hardware.metrics.update",
+            "payload": {
+                "Fan": {"Fan 1 (0x30)": {"Sensor ID": "Fan 1 (0x30)", "Sensor Reading": "2100 (+/- 0) RPM"}},
+                "OEM": {"pin": "******", "login": "password=******"},
+            },
+        },
+        "timestamp": "2026-11-22 13:00:05.681040",
+    });
+    assert_eq!(serde_json::to_value(message).unwrap(), expected);
+    assert_eq!((told.payload.name(), told.payload.version()), ("", ""));
+}
+
+#[test]
+fn sensor_data_of_a_node_without_name_and_instance_has_null() {
+    let node = Node::new(Uuid::from_u128(1), "ipmi");
+
+    let told = super::sensor::metrics(&node, &Fields::new(), Uuid::from_u128(8), at(4), &[]);
+
+    assert_eq!((&told.payload["node_name"], &told.payload["instance_uuid"]), (&Value::Null, &Value::Null));
+    assert_eq!((told.event_type.as_str(), told.level), ("hardware.ipmi.metrics", Level::Info));
+}
+
 #[test]
 fn payloads_of_nodes_are_as_recorded() {
     for payload in all_of(&node(), &["pin"]) {
