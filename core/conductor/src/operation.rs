@@ -64,13 +64,21 @@ pub(crate) async fn spawn_towards(
     name: &'static str,
     job: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static,
 ) -> Result<(), ConductorError> {
-    let options = ProcessEvent {
+    task.process_event(event, in_a_job(target, name, job)).await
+}
+
+/// How an event is processed whose work is left to a job.
+fn in_a_job(
+    target: Option<ProvisionState>,
+    name: &'static str,
+    job: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static,
+) -> ProcessEvent {
+    ProcessEvent {
         job: Some(Job::new(name, job)),
         error_handler: Some(put_back()),
         target,
         ..ProcessEvent::default()
-    };
-    task.process_event(event, options).await
+    }
 }
 
 /// Runs `work`; a panic is an error like any other, so that the caller can tell of both.

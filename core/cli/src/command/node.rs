@@ -1,5 +1,6 @@
 //! `farrier node`.
 
+mod change;
 mod edit;
 mod facts;
 mod power;

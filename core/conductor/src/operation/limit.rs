@@ -8,10 +8,10 @@
 use farrier_model::provision::{Event, ProvisionState};
 use farrier_store::{Admission, StoreError};
 
-use super::put_back;
+use super::in_a_job;
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
-use crate::task::{ExclusiveTask, Job, JobFuture, ProcessEvent};
+use crate::task::{ExclusiveTask, JobFuture, ProcessEvent};
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,13 +89,7 @@ pub(crate) async fn spawn(
     name: &'static str,
     job: impl for<'a> FnOnce(&'a mut ExclusiveTask) -> JobFuture<'a> + Send + Sync + 'static,
 ) -> Result<(), ConductorError> {
-    let options = ProcessEvent {
-        job: Some(Job::new(name, job)),
-        error_handler: Some(put_back()),
-        target,
-        admission: Some(limit.admission(task)),
-        ..ProcessEvent::default()
-    };
+    let options = ProcessEvent { admission: Some(limit.admission(task)), ..in_a_job(target, name, job) };
     match task.process_event(event, options).await {
         Err(ConductorError::Store(StoreError::LimitReached { running, most })) => {
             task.forget_unsaved()?;

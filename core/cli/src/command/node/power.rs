@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::{Context, path};
+use super::change::{Change, Told};
 use crate::error::{CliError, Failures};
 use crate::output::{Cell, Column};
 
@@ -20,12 +21,6 @@ const SOFT_TIMEOUT: Duration = Duration::from_secs(660);
 
 /// What a given timeout is exceeded by before this program gives up: the server tells better what happened.
 const GRACE: Duration = Duration::from_secs(10);
-
-/// The pause between two looks at a node, at first.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-
-/// The pause between two looks at a node, at last.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What can be done with power.
 #[derive(Debug, Subcommand)]
@@ -73,13 +68,6 @@ pub(crate) struct ChangeArguments {
     timeout: Option<u64>,
 }
 
-/// A node whose power changes.
-struct Change {
-    node: String,
-    deadline: Instant,
-    shown: Option<NodeStates>,
-}
-
 /// Does what the command says.
 pub(super) async fn run(context: &Context<'_>, command: &PowerCommand) -> Result<(), Failures> {
     match command {
@@ -96,14 +84,11 @@ pub(super) async fn run(context: &Context<'_>, command: &PowerCommand) -> Result
 
 /// Tells the power of nodes.
 async fn status(context: &Context<'_>, nodes: &[String]) -> Result<(), Failures> {
-    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    let mut told = Told::default();
     for node in nodes {
-        match states(context, node).await {
-            Ok(states) => rows.push(row(node, &states)),
-            Err(error) => failed.push(error),
-        }
+        told.add(states(context, node).await.map(|states| row(node, &states)));
     }
-    end(context, &rows, failed)
+    told.end(context, &columns())
 }
 
 /// Asks for the change on every node, and then waits for all of them together.
@@ -115,62 +100,30 @@ async fn switch(
     let request = PowerRequest { target: target.as_str().to_owned(), timeout: arguments.timeout };
     let body = json!(request);
     let limit = limit(arguments.timeout, target);
-    let (mut changes, mut rows, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut changes, mut told) = (Vec::new(), Told::default());
     for node in &arguments.nodes {
         let action = CliError::request(format!("request `{}` of node `{node}`", target.as_str()));
         let asked = context.client.put(&format!("{}/states/power", path(&NODE, node)), &body).await;
         match asked.map_err(action) {
-            Ok(()) => {
-                changes.push(Change { node: node.clone(), deadline: Instant::now() + limit, shown: None })
-            }
-            Err(error) => failed.push(error),
+            Ok(()) => changes.push(Change::new(node, limit)),
+            Err(error) => told.failed.push(error),
         }
     }
     if arguments.wait {
-        wait(context, changes, target, limit, &mut rows, &mut failed).await;
+        let look = async |change: &mut Change<NodeStates>| look(context, change, target, limit).await;
+        told.wait_for(context, changes, look, row).await;
     } else {
         for change in changes {
-            match states(context, &change.node).await {
-                Ok(states) => rows.push(row(&change.node, &states)),
-                Err(error) => failed.push(error),
-            }
+            told.add(states(context, &change.node).await.map(|states| row(&change.node, &states)));
         }
     }
-    end(context, &rows, failed)
-}
-
-/// Looks at the nodes until none changes any more.
-async fn wait(
-    context: &Context<'_>,
-    mut changes: Vec<Change>,
-    target: PowerTarget,
-    limit: Duration,
-    rows: &mut Vec<Value>,
-    failed: &mut Vec<CliError>,
-) {
-    let mut pause = PAUSE_MIN;
-    while !changes.is_empty() {
-        let mut left = Vec::new();
-        for mut change in changes {
-            match look(context, &mut change, target, limit).await {
-                Ok(Some(states)) => rows.push(row(&change.node, &states)),
-                Ok(None) => left.push(change),
-                Err(error) => failed.push(error),
-            }
-        }
-        changes = left;
-        if !changes.is_empty() {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
-    }
-    context.progress.clear();
+    told.end(context, &columns())
 }
 
 /// Looks at one node; `None` while its power still changes.
 async fn look(
     context: &Context<'_>,
-    change: &mut Change,
+    change: &mut Change<NodeStates>,
     target: PowerTarget,
     limit: Duration,
 ) -> Result<Option<NodeStates>, CliError> {
@@ -231,18 +184,13 @@ fn row(node: &str, states: &NodeStates) -> Value {
     })
 }
 
-/// Writes what is known; the rest is the error.
-fn end(context: &Context<'_>, rows: &[Value], failed: Vec<CliError>) -> Result<(), Failures> {
-    let columns = [
+fn columns() -> [Column; 4] {
+    [
         Column::new("NODE", "node", Cell::Text),
         Column::new("POWER", "power_state", Cell::State),
         Column::new("TARGET", "target_power_state", Cell::State),
         Column::wide("LAST ERROR", "last_error", Cell::Text),
-    ];
-    if !rows.is_empty() {
-        context.output.list(&columns, &["node"], rows)?;
-    }
-    if failed.is_empty() { Ok(()) } else { Err(Failures(failed)) }
+    ]
 }
 
 #[cfg(test)]

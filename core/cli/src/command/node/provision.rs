@@ -10,17 +10,12 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::{Context, path};
+use super::change::{Change, Told};
 use crate::error::{CliError, Failures};
 use crate::output::{Cell, Column};
 
 /// How long a way may take unless the operator says: a deployment with slow disks, or a cleaning that erases them.
 const TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// The pause between two looks at a node, at first.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-
-/// The pause between two looks at a node, at last.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Which nodes, and how long.
 #[derive(Debug, Args)]
@@ -102,13 +97,6 @@ impl Way {
     };
 }
 
-/// A node on its way.
-struct Moving {
-    node: String,
-    deadline: Instant,
-    shown: Option<String>,
-}
-
 /// Runs a verb that needs nothing but nodes.
 pub(super) async fn plain(context: &Context<'_>, way: Way, moved: &MoveArguments) -> Result<(), Failures> {
     go(context, &way, moved, ProvisionRequest::default()).await
@@ -160,59 +148,42 @@ async fn go(
 ) -> Result<(), Failures> {
     let body = json!(ProvisionRequest { target: way.target.to_owned(), ..request });
     let limit = arguments.timeout.map_or(TIMEOUT, Duration::from_secs);
-    let (mut moving, mut rows, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut changes, mut told) = (Vec::new(), Told::default());
     for node in &arguments.nodes {
         let action = CliError::request(format!("request `{}` of node `{node}`", way.target));
         let asked = context.client.put(&format!("{}/states/provision", path(&NODE, node)), &body).await;
         match asked.map_err(action) {
-            Ok(()) => {
-                moving.push(Moving { node: node.clone(), deadline: Instant::now() + limit, shown: None })
-            }
-            Err(error) => failed.push(error),
+            Ok(()) => changes.push(Change::new(node, limit)),
+            Err(error) => told.failed.push(error),
         }
     }
-    let mut pause = PAUSE_MIN;
-    while !moving.is_empty() {
-        let mut left = Vec::new();
-        for mut one in moving {
-            match look(context, &mut one, way, arguments.wait, limit).await {
-                Ok(Some(states)) => rows.push(row(&one.node, &states)),
-                Ok(None) => left.push(one),
-                Err(error) => failed.push(error),
-            }
-        }
-        moving = left;
-        if !moving.is_empty() {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
-        }
-    }
-    context.progress.clear();
-    end(context, &rows, failed)
+    let look = async |change: &mut Change<String>| look(context, change, way, arguments.wait, limit).await;
+    told.wait_for(context, changes, look, row).await;
+    told.end(context, &columns())
 }
 
 /// Looks at one node; `None` while it is to be waited for.
 async fn look(
     context: &Context<'_>,
-    moving: &mut Moving,
+    change: &mut Change<String>,
     way: &Way,
     wait: bool,
     limit: Duration,
 ) -> Result<Option<NodeStates>, CliError> {
-    let action = CliError::request(format!("read the states of node `{}`", moving.node));
+    let action = CliError::request(format!("read the states of node `{}`", change.node));
     let answer =
-        context.client.get(&format!("{}/states", path(&NODE, &moving.node))).await.map_err(action)?;
+        context.client.get(&format!("{}/states", path(&NODE, &change.node))).await.map_err(action)?;
     let states: NodeStates = serde_json::from_value(answer).unwrap_or_default();
-    if !wait || has_ended(&moving.node, &states, way)? {
+    if !wait || has_ended(&change.node, &states, way)? {
         return Ok(Some(states));
     }
-    if moving.deadline <= Instant::now() {
-        return Err(CliError::ProvisionTimedOut { node: moving.node.clone(), target: way.target, limit });
+    if change.deadline <= Instant::now() {
+        return Err(CliError::ProvisionTimedOut { node: change.node.clone(), target: way.target, limit });
     }
     let state = states.provision_state.unwrap_or_default();
-    if moving.shown.as_ref() != Some(&state) {
-        context.progress.show(&format!("{}: {state}", moving.node));
-        moving.shown = Some(state);
+    if change.shown.as_ref() != Some(&state) {
+        context.progress.show(&format!("{}: {state}", change.node));
+        change.shown = Some(state);
     }
     Ok(None)
 }
@@ -265,18 +236,13 @@ fn row(node: &str, states: &NodeStates) -> Value {
     })
 }
 
-/// Writes what is known; the rest is the error.
-fn end(context: &Context<'_>, rows: &[Value], failed: Vec<CliError>) -> Result<(), Failures> {
-    let columns = [
+fn columns() -> [Column; 4] {
+    [
         Column::new("NODE", "node", Cell::Text),
         Column::new("PROVISION", "provision_state", Cell::State),
         Column::new("TARGET", "target_provision_state", Cell::State),
         Column::wide("LAST ERROR", "last_error", Cell::Text),
-    ];
-    if !rows.is_empty() {
-        context.output.list(&columns, &["node"], rows)?;
-    }
-    if failed.is_empty() { Ok(()) } else { Err(Failures(failed)) }
+    ]
 }
 
 #[cfg(test)]
