@@ -31,6 +31,7 @@ import pyghmi.ipmi.bmc as bmc
 class Machine(bmc.Bmc):
     power = 'off'
     device = 'default'
+    typed = b''
 
     def get_boot_device(self):
         return self.device
@@ -60,10 +61,23 @@ class Machine(bmc.Bmc):
     def is_active(self):
         return self.power == 'on'
 
-    def iohandler(self, data):
-        self.sol.send_data(data)
+    # It says that the console is there before it is, and hands over what is typed at once.
+    def activate_payload(self, request, session):
+        super().activate_payload(request, session)
+        self.echo()
 
-Machine({sys.argv[2]: sys.argv[3]}, int(sys.argv[1]), address='::1').listen()
+    def iohandler(self, data):
+        if isinstance(data, bytes):
+            self.typed += data
+            self.echo()
+
+    def echo(self):
+        if self.sol is not None and self.typed:
+            data, self.typed = self.typed, b''
+            self.sol.send_data(data)
+
+# It may not notice a datagram that comes just as it begins to wait, so it does not wait for long.
+Machine({sys.argv[2]: sys.argv[3]}, int(sys.argv[1]), address='::1').listen(0.1)
 "#;
 
 /// A running BMC with its machine, which is off at first. Dropping it stops it.
