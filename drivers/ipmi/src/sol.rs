@@ -179,6 +179,12 @@ impl Sol {
             sent.due = now + BUSY_PAUSE;
             return;
         }
+        if count == 0 {
+            // It has no room, whatever it says; asked again at once it would say so again at once.
+            self.last_sent = self.last_sent % 15 + 1;
+            (sent.number, sent.sends, sent.due) = (self.last_sent, 0, now + BUSY_PAUSE);
+            return;
+        }
         let rest = sent.text.get(usize::from(count)..).map(<[u8]>::to_vec);
         self.on_its_way = None;
         // What it did not take goes first into the next packet, which has a number of its own.
@@ -273,6 +279,19 @@ mod tests {
 
         assert_eq!(sol.poll(start), None);
         assert_eq!(sol.poll(start + BUSY_PAUSE).unwrap(), b"\x01\0\0\x00x");
+    }
+
+    #[test]
+    fn a_packet_of_which_nothing_was_taken_is_not_sent_again_at_once() {
+        let mut sol = Sol::new(32);
+        sol.type_text(b"x");
+        let start = now();
+        sol.poll(start).unwrap();
+
+        sol.receive(&[0, 1, 0, 0], start).unwrap();
+
+        assert_eq!(sol.poll(start), None);
+        assert_eq!(sol.poll(start + BUSY_PAUSE).unwrap(), b"\x02\0\0\x00x");
     }
 
     #[test]
