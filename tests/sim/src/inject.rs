@@ -89,6 +89,9 @@ pub struct LoginTrouble {
     pub short_check: usize,
     /// Derives the session key with the level of the open session request in place of that of RAKP 1.
     pub key_from_open_level: bool,
+    /// Gives a login a new session ID when its open session request is repeated, and from then on answers with that,
+    /// whatever ID it is asked with.
+    pub renames: bool,
 }
 
 /// Trouble inside sessions.

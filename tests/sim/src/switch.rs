@@ -93,6 +93,7 @@ pub const SWITCHES: &[Switch] = &[
             bmc.suites = vec![3];
             bmc.trouble.login.downgrade = Some([1, 1, 1]);
             bmc.trouble.login.dies_of_early_farewell = true;
+            bmc.trouble.login.renames = true;
             bmc.trouble.login.suites = SuiteList::Silent;
             bmc.trouble.login.silent_for_unknown_user = true;
             bmc.trouble.login.silent_for_wrong_password = true;

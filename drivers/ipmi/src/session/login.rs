@@ -256,29 +256,37 @@ impl Login {
         let target = Arc::clone(&self.target);
         let password = target.credentials.password().expose();
         let code_size = self.suite.exchange_code_size();
-        let exchange = message.proof.map(|proof| Exchange {
-            suite: self.suite,
-            console_id: self.console_id,
-            bmc_id,
-            console_random: self.console_random,
-            bmc_random: proof.random,
-            guid: proof.guid,
-            role: rakp::role(target.credentials.privilege),
-            user: target.credentials.user(),
+        let proven = message.proof.and_then(|proof| {
+            // A BMC may have gone on with the place it gave for a copy of the open session request.
+            let ids = std::iter::once(bmc_id).chain(self.orphans.iter().copied());
+            let mut exchanges = ids.map(|bmc_id| Exchange {
+                suite: self.suite,
+                console_id: self.console_id,
+                bmc_id,
+                console_random: self.console_random,
+                bmc_random: proof.random,
+                guid: proof.guid,
+                role: rakp::role(target.credentials.privilege),
+                user: target.credentials.user(),
+            });
+            exchanges.find(|exchange| exchange.bmc_proof(password).verifies(proof.code, code_size))
         });
-        let code = message.proof.map_or(&[][..], |proof| proof.code);
-        let proven =
-            exchange.as_ref().is_some_and(|exchange| exchange.bmc_proof(password).verifies(code, code_size));
         if message.status != Status::OK {
-            return Ok(Err(LoginFault::Refused { status: message.status, contradictory: proven }));
+            let contradictory = proven.is_some();
+            return Ok(Err(LoginFault::Refused { status: message.status, contradictory }));
         }
-        let exchange = exchange.ok_or(Discard::Truncated)?;
-        if !proven {
-            return Ok(Err(LoginFault::Password));
+        if message.proof.is_none() {
+            return Err(Discard::Truncated);
+        }
+        let Some(exchange) = proven else { return Ok(Err(LoginFault::Password)) };
+        for orphan in &mut self.orphans {
+            if *orphan == exchange.bmc_id {
+                *orphan = bmc_id;
+            }
         }
         let session_key = exchange.session_key(target.credentials.derivation_key().expose());
         self.stage = Stage::Rakp3 {
-            bmc_id,
+            bmc_id: exchange.bmc_id,
             proof: exchange.console_proof(password),
             session_proof: exchange.session_proof(&session_key),
             keys: SessionKeys::derive(self.suite, &session_key),

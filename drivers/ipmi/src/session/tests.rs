@@ -291,6 +291,28 @@ fn places_given_for_copies_of_a_request_are_given_back() {
 }
 
 #[test]
+fn a_bmc_that_goes_on_with_the_place_for_a_copy_is_followed() {
+    for suite in CipherSuite::GOOD {
+        let mut login = login(suite, "secret");
+        // The answer to the first request, then that to its copy, with the ID that counts.
+        let mut first = open_session_response(suite, suite.algorithms());
+        first[16 + 8] ^= 0xFF;
+        assert!(matches!(login.receive(&first), Ok(Ok(Progress::Send))));
+        let copy = open_session_response(suite, suite.algorithms());
+        assert_eq!(login.receive(&copy).unwrap_err(), Discard::Unexpected);
+
+        assert!(matches!(login.receive(&rakp_2(suite, 6, 0)), Ok(Ok(Progress::Send))));
+        let Ok(Ok(Progress::Established(session))) = login.receive(&rakp_4(suite, 7, b"secret")) else {
+            panic!("no session with {suite:?}");
+        };
+
+        assert_eq!(session.bmc_id(), BMC_ID);
+        let rakp_3 = [0, 0x0F, 0, 0, 0xFB, 0x03, 0x02, 0x01];
+        assert_eq!(login.orphan_farewells(), [encode_plain(PayloadType::RAKP_3, &rakp_3)]);
+    }
+}
+
+#[test]
 fn a_downgrade_is_never_accepted() {
     for chosen in [[1, 1, 1], [3, 4, 0], [0, 0, 0], [3, 1, 1]] {
         let mut login = login(CipherSuite::Sha256, "secret");

@@ -116,6 +116,22 @@ async fn a_network_that_loses_does_not_kill_a_bmc_that_dies_of_early_farewells()
 }
 
 #[tokio::test]
+async fn a_login_that_is_renamed_while_its_answer_was_late_is_not_a_wrong_password() {
+    let bmc = like("like-pyghmi");
+    let options = TransportOptions { session_idle_timeout: Duration::from_millis(10), ..quick() };
+    let (transport, target) = (crate::Transport::new(options), LOGIN.at(bmc.address()));
+    // From now on it is known to answer at once, so requests to it are soon repeated.
+    transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
+    crate::eventually("no session", || bmc.sessions() == 0).await;
+    bmc.state().trouble.delay = Duration::from_millis(300);
+    let before = bmc.open_requests();
+
+    transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
+
+    assert!(before + 1 < bmc.open_requests(), "nothing was repeated");
+}
+
+#[tokio::test]
 async fn forgotten_flags_leave_the_device() {
     let bmc = like("like-pyghmi");
     let bench = Bench::new();

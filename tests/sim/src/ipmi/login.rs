@@ -93,6 +93,9 @@ impl Controller {
         if !self.has_room() {
             return refuse(short, status::NO_RESOURCES);
         }
+        if self.trouble.login.renames {
+            self.pending.retain(|_, pending| pending.console_id != console_id);
+        }
         let id = self.new_id();
         let algorithms = Algorithms::from(chosen);
         let pending = Pending { since: Instant::now(), console_id, algorithms, open_level, exchange: None };
@@ -114,7 +117,10 @@ impl Controller {
         if take_one(silent) {
             return None;
         }
-        let rakp_1 = Rakp1::parse(message)?;
+        let mut rakp_1 = Rakp1::parse(message)?;
+        if self.trouble.login.renames {
+            rakp_1.id = self.pending.keys().copied().max().unwrap_or(rakp_1.id);
+        }
         let tag = if self.trouble.login.tag_zero { 0 } else { rakp_1.tag };
         let Some(pending) = self.pending.get(&rakp_1.id) else {
             return refusal(payload::RAKP_2, tag, status::INVALID_SESSION, 0, false);
