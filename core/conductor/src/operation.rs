@@ -24,6 +24,7 @@ pub(crate) mod rescue;
 pub(crate) mod service;
 pub(crate) mod takeover;
 pub(crate) mod tear_down;
+pub(crate) mod upkeep;
 pub(crate) mod validate;
 pub(crate) mod verify;
 

@@ -38,7 +38,7 @@ use serde_json::{Value, json};
 
 use crate::error::ConductorError;
 use crate::operation::agent::{self, remove};
-use crate::operation::{clean, deploy, service};
+use crate::operation::{clean, deploy, service, upkeep};
 use crate::task::ExclusiveTask;
 
 pub(crate) use collect::{automatic, known, refuse_disallowed};
@@ -249,9 +249,9 @@ impl Flow {
     /// Those of the store.
     pub(crate) async fn fail(self, task: &mut ExclusiveTask, message: &str) -> Result<(), ConductorError> {
         match self {
-            Self::Clean => clean::fail(task, message, clean::Failure::default()).await,
+            Self::Clean => clean::fail(task, message, upkeep::Failure::default()).await,
             Self::Deploy => deploy::fail(task, message, deploy::Failure::default()).await,
-            Self::Service => service::fail(task, message, service::Failure::default()).await,
+            Self::Service => service::fail(task, message, upkeep::Failure::default()).await,
         }
     }
 
@@ -284,6 +284,17 @@ impl Flow {
             Self::Deploy => {
                 deploy.prepare().await.map_err(deploy.0.failed("prepare")).map(|()| StepOutcome::Done)
             }
+        }
+    }
+
+    /// Puts away what [`Flow::prepare`] prepared.
+    pub(crate) async fn put_away(self, task: &mut ExclusiveTask) -> Result<(), ConductorError> {
+        let limit = step_timeout(task);
+        let deploy = DeployClient(task.deploy()?.0.with_timeout(limit));
+        match self {
+            Self::Clean => deploy.tear_down_cleaning().await.map_err(deploy.0.failed("tear_down_cleaning")),
+            Self::Deploy => deploy.clean_up().await.map_err(deploy.0.failed("clean_up")),
+            Self::Service => deploy.tear_down_service().await.map_err(deploy.0.failed("tear_down_service")),
         }
     }
 }

@@ -5,14 +5,14 @@
 use farrier_model::provision::{Event, ProvisionState as S, Verb};
 use farrier_model::step::{ReservedStep, Step};
 use farrier_sdk::error::Chain;
-use farrier_sdk::interface::deploy::DeployClient;
 use tracing::info;
 
 use crate::error::ConductorError;
+use crate::operation::upkeep::Failure;
 use crate::operation::{
     agent, clean, deploy, inspect, interface, kept_target, process, put_back, record_error, rescue, service,
 };
-use crate::steps::{Flow, step_timeout};
+use crate::steps::Flow;
 use crate::task::{ExclusiveTask, Job, JobFuture, ProcessEvent};
 
 /// What entries of the history about an operation that was given up are called.
@@ -110,7 +110,7 @@ fn run(task: &mut ExclusiveTask, flow: Flow) -> JobFuture<'_> {
 /// Those of the store. What goes wrong in the drivers is handled.
 pub(crate) async fn clean_up(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
     let message = by_request(task, flow);
-    if let Err(error) = put_away(task, flow).await {
+    if let Err(error) = flow.put_away(task).await {
         return fail(task, flow, &error).await;
     }
     record_error(task, message, EVENT_TYPE).await;
@@ -129,16 +129,6 @@ fn by_request(task: &ExclusiveTask, flow: Flow) -> String {
     }
 }
 
-async fn put_away(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
-    let limit = step_timeout(task);
-    let deploy = DeployClient(task.deploy()?.0.with_timeout(limit));
-    match flow {
-        Flow::Clean => deploy.tear_down_cleaning().await.map_err(deploy.0.failed("tear_down_cleaning")),
-        Flow::Deploy => deploy.clean_up().await.map_err(deploy.0.failed("clean_up")),
-        Flow::Service => deploy.tear_down_service().await.map_err(deploy.0.failed("tear_down_service")),
-    }
-}
-
 /// The operation is given up, but what it prepared is still there: the failure of the operation itself.
 async fn fail(task: &mut ExclusiveTask, flow: Flow, error: &ConductorError) -> Result<(), ConductorError> {
     let message = format!(
@@ -148,7 +138,7 @@ async fn fail(task: &mut ExclusiveTask, flow: Flow, error: &ConductorError) -> R
     );
     match flow {
         Flow::Clean => {
-            let failure = clean::Failure { tear_down: false, process_fail: false, maintenance: None };
+            let failure = Failure { tear_down: false, process_fail: false, maintenance: None };
             clean::fail(task, &message, failure).await
         }
         Flow::Deploy => {
@@ -156,7 +146,7 @@ async fn fail(task: &mut ExclusiveTask, flow: Flow, error: &ConductorError) -> R
             deploy::fail(task, &message, failure).await
         }
         Flow::Service => {
-            let failure = service::Failure { tear_down: false, process_fail: false, maintenance: None };
+            let failure = Failure { tear_down: false, process_fail: false, maintenance: None };
             service::fail(task, &message, failure).await
         }
     }

@@ -2,46 +2,24 @@
 //!
 //! Source: Ironic's conductor, cleaning.
 
-use farrier_model::node::Fault;
 use farrier_model::provision::{Event, ProvisionState};
 use farrier_model::step::check::{Leniency, check};
 use farrier_model::step::request::in_order;
 use farrier_model::step::{RequestedStep, StepKind};
 use farrier_sdk::error::Chain;
-use farrier_sdk::interface::deploy::DeployClient;
-use farrier_sdk::interface::power::PowerState;
 use farrier_sdk::step::StepOutcome;
 use serde_json::json;
-use tracing::{error, info};
+use tracing::info;
 
 use super::limit::{self, Limit};
-use super::{agent, facts, interface, kept_target, power, process, record_error, spawn};
+use super::upkeep::{CLEANING, Failure, validate};
+use super::{facts, interface, kept_target, process, spawn};
 use crate::error::ConductorError;
-use crate::steps::{Flow, automatic, contain, known, prepared, refuse_disallowed, step_timeout};
+use crate::steps::{Flow, automatic, contain, known, prepared, refuse_disallowed};
 use crate::task::{ExclusiveTask, JobError, JobFuture};
-
-/// What the history calls it.
-const EVENT_TYPE: &str = "cleaning";
 
 /// What the job is called.
 const JOB: &str = "node_clean";
-
-/// What happens to a node whose cleaning failed, besides its last error and its history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Failure {
-    /// Whether the deploy interface still has to put away what it prepared.
-    pub(crate) tear_down: bool,
-    /// Whether the event `fail` is still to be processed: not when an abort has been.
-    pub(crate) process_fail: bool,
-    /// Whether the node is put into maintenance; none: if a step was current.
-    pub(crate) maintenance: Option<bool>,
-}
-
-impl Default for Failure {
-    fn default() -> Self {
-        Self { tear_down: true, process_fail: true, maintenance: None }
-    }
-}
 
 /// Starts the cleaning of a node that is to become available.
 ///
@@ -156,20 +134,9 @@ fn arrival(task: &ExclusiveTask) -> Event {
     if task.node().retired || kept_target(task).is_some() { Event::Manage } else { Event::Done }
 }
 
-/// Asks the drivers whether they have what cleaning needs.
-async fn validate(task: &mut ExclusiveTask, disable_ramdisk: bool) -> Result<(), ConductorError> {
-    let power = task.power()?;
-    power.validate().await.map_err(power.0.failed("validate"))?;
-    if !disable_ramdisk {
-        let network = task.network()?;
-        network.validate().await.map_err(network.0.failed("validate"))?;
-    }
-    Ok(())
-}
-
 /// Forgets an earlier cleaning and notes what this one is asked to do.
 async fn remember(task: &mut ExclusiveTask, wanted: Wanted) -> Result<(), ConductorError> {
-    wipe(task);
+    CLEANING.wipe(task);
     let node = task.node_mut();
     if let Some(steps) = &wanted.steps {
         Flow::Clean.set_requested(node, steps);
@@ -219,32 +186,8 @@ pub(crate) async fn compose(task: &mut ExclusiveTask) -> Result<(), ConductorErr
 ///
 /// Those of the store. What goes wrong in the drivers is handled.
 pub(crate) async fn finish(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let ramdisk_disabled = Flow::Clean.is_ramdisk_disabled(task.node());
-    wipe(task);
-    task.save().await?;
-    if !ramdisk_disabled && let Err(error) = tear_down(task).await {
-        let node = task.node().uuid;
-        let message = format!("Failed to tear down from cleaning for node {node}: {}", Chain(&error));
-        return fail(task, &message, Failure { tear_down: false, ..Failure::default() }).await;
-    }
-    facts::refresh(task).await;
-    interface::restore_deploy(task).await?;
-    info!(node = %task.node().uuid, "node is clean");
-    process(task, arrival(task)).await
-}
-
-async fn tear_down(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let limit = step_timeout(task);
-    let deploy = task.deploy()?;
-    let deploy = DeployClient(deploy.0.with_timeout(limit));
-    deploy.tear_down_cleaning().await.map_err(deploy.0.failed("tear_down_cleaning"))
-}
-
-/// Forgets the steps and the agent.
-fn wipe(task: &mut ExclusiveTask) {
-    let node = task.node_mut();
-    agent::forget_token_and_url(node);
-    Flow::Clean.forget(node);
+    let arrival = arrival(task);
+    CLEANING.finish(task, arrival).await
 }
 
 /// Records that the cleaning of a node failed, and lets it fail: last error, history, maintenance, `clean failed`.
@@ -257,51 +200,7 @@ pub(crate) async fn fail(
     message: &str,
     failure: Failure,
 ) -> Result<(), ConductorError> {
-    error!(node = %task.node().uuid, error = message, "cleaning failed");
-    let mut message = message.to_owned();
-    let maintenance = failure.maintenance.unwrap_or_else(|| !task.node().clean_step.is_empty());
-    if failure.tear_down
-        && let Err(error) = tear_down(task).await
-    {
-        error!(node = %task.node().uuid, error = %Chain(&error), "cleaning could not be torn down");
-        message = format!("{message}. Also failed to tear down cleaning: {}", Chain(&error));
-    }
-    // What the driver has saved meanwhile is on the node from here on.
-    task.save().await?;
-    let node = task.node_mut();
-    if maintenance {
-        node.maintenance = true;
-        node.fault = Some(Fault::CleanFailure);
-        node.maintenance_reason.get_or_insert_with(|| message.clone());
-    }
-    node.clean_step.clear();
-    agent::remove(node, &[Flow::Clean.keys().index]);
-    Flow::Clean.forget_flags(node);
-    agent::forget_token_and_url(node);
-    record_error(task, message, EVENT_TYPE).await;
-    task.save().await?;
-    if task.shared().config.poweroff_in_cleanfail {
-        power_off(task).await?;
-    }
-    interface::restore_deploy(task).await?;
-    if failure.process_fail && task.node().provision_state != ProvisionState::CleanFail {
-        process(task, Event::Fail).await?;
-    }
-    Ok(())
-}
-
-/// Cuts the power of a machine whose operation failed, keeping what is said about that.
-///
-/// # Errors
-///
-/// Those of the store.
-pub(super) async fn power_off(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let last_error = task.node().last_error.clone();
-    if let Err(error) = power::action(task, PowerState::Off, None).await {
-        error!(node = %task.node().uuid, error = %Chain(&error), "a machine could not be powered off");
-    }
-    task.node_mut().last_error = last_error;
-    task.save().await
+    CLEANING.fail(task, message, failure).await
 }
 
 #[cfg(test)]

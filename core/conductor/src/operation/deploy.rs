@@ -10,16 +10,13 @@ use farrier_model::step::check::{Leniency, check};
 use farrier_model::step::merge::{check_deploy_source, deploy_steps, stronger};
 use farrier_model::step::{RequestedStep, Step, StepId, StepKind, order};
 use farrier_sdk::error::{Chain, DriverError};
-use farrier_sdk::interface::deploy::DeployClient;
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::limit::{self, Limit};
 use super::{agent, image, interface, process, record_error};
 use crate::error::ConductorError;
-use crate::steps::{
-    Flow, STEPS_VALIDATED, automatic, contain, execute_from_start, known, refuse_disallowed, step_timeout,
-};
+use crate::steps::{Flow, STEPS_VALIDATED, automatic, contain, execute_from_start, known, refuse_disallowed};
 use crate::task::{ExclusiveTask, JobError};
 
 /// What the history calls it.
@@ -295,7 +292,7 @@ pub(crate) async fn fail(
     error!(node = %task.node().uuid, error = message, "deployment failed");
     let mut message = message.to_owned();
     if failure.clean_up
-        && let Err(error) = clean_up(task).await
+        && let Err(error) = Flow::Deploy.put_away(task).await
     {
         error!(node = %task.node().uuid, error = %Chain(&error), "deployment could not be cleaned up");
         message = format!("{message}. Also failed to clean up: {}", Chain(&error));
@@ -311,13 +308,6 @@ pub(crate) async fn fail(
         process(task, Event::Fail).await?;
     }
     Ok(())
-}
-
-pub(super) async fn clean_up(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
-    let limit = step_timeout(task);
-    let deploy = task.deploy()?;
-    let deploy = DeployClient(deploy.0.with_timeout(limit));
-    deploy.clean_up().await.map_err(deploy.0.failed("clean_up"))
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ async fn remove_instance(task: &mut ExclusiveTask, from: ProvisionState) -> Resu
     if task.node().console_enabled {
         stop_console(task).await?;
     }
-    deploy::clean_up(task).await?;
+    Flow::Deploy.put_away(task).await?;
     let limit = step_timeout(task);
     let deploy = task.deploy()?;
     let deploy = DeployClient(deploy.0.with_timeout(limit));

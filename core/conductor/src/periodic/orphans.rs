@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use super::Pass;
 use crate::error::ConductorError;
 use crate::operation::takeover::EVENT_TYPE;
+use crate::operation::upkeep::Failure;
 use crate::operation::{clean, kept_target, record_error, rescue, service};
 use crate::task::{Acquire, ExclusiveTask, Job, ProcessEvent};
 
@@ -151,13 +152,13 @@ async fn give_up(task: &mut ExclusiveTask) -> Result<(), ConductorError> {
 fn clean_up(state: ProvisionState) -> Option<Job> {
     if state == ProvisionState::Cleaning {
         return Some(Job::new("abort_on_conductor_take_over", |task| {
-            let failure = clean::Failure { tear_down: true, process_fail: false, maintenance: None };
+            let failure = Failure { tear_down: true, process_fail: false, maintenance: None };
             Box::pin(async move { Ok(clean::fail(task, OPERATION_ABORTED, failure).await?) })
         }));
     }
     (state == ProvisionState::Servicing).then(|| {
         Job::new("abort_on_conductor_take_over", |task| {
-            let failure = service::Failure { tear_down: true, process_fail: false, maintenance: None };
+            let failure = Failure { tear_down: true, process_fail: false, maintenance: None };
             Box::pin(async move { Ok(service::fail(task, OPERATION_ABORTED, failure).await?) })
         })
     })

@@ -15,6 +15,7 @@ use tracing::warn;
 use super::{NodePass, Outcome, Pass, WithoutDriver};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
+use crate::operation::upkeep::Failure;
 use crate::operation::{clean, deploy, inspect, kept_target, put_back, rescue, service};
 use crate::steps::Flow;
 use crate::task::{ExclusiveTask, Job, ProcessEvent};
@@ -116,11 +117,11 @@ impl Wait {
                 Box::pin(async move { Ok(deploy::fail(task, &message, failure).await?) })
             }),
             Self::Clean => Job::new("cleanup_cleanwait_timeout", move |task| {
-                let failure = clean::Failure { tear_down: true, process_fail: false, maintenance: None };
+                let failure = Failure { tear_down: true, process_fail: false, maintenance: None };
                 Box::pin(async move { Ok(clean::fail(task, &message, failure).await?) })
             }),
             Self::Service => Job::new("cleanup_servicewait_timeout", move |task| {
-                let failure = service::Failure { tear_down: true, process_fail: false, maintenance: None };
+                let failure = Failure { tear_down: true, process_fail: false, maintenance: None };
                 Box::pin(async move { Ok(service::fail(task, &message, failure).await?) })
             }),
             Self::Rescue => Job::new("cleanup_rescuewait_timeout", move |task| {
