@@ -7,7 +7,7 @@ use syn::{
 };
 
 use crate::arguments::{self, Argument};
-use crate::{methods as rows, text};
+use crate::methods as rows;
 
 /// One method of an interface type.
 struct Method {
@@ -41,7 +41,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
         }
     }
     let names: Vec<String> = methods.iter().map(Method::name).collect();
-    rows::check(&kind.to_string(), &names, &definition.ident)?;
+    let inherited: Vec<String> =
+        methods.iter().filter(|method| method.answers_by_itself()).map(Method::name).collect();
+    rows::check(&kind.to_string(), &names, &inherited, &definition.ident)?;
     let asynchronous = asynchronous(&definition, &methods);
     let blocking = blocking(&definition, &methods, &kind);
     let table = table(&methods);
@@ -66,6 +68,11 @@ fn method(mut function: TraitItemFn) -> syn::Result<Method> {
 impl Method {
     fn name(&self) -> String {
         self.signature.ident.to_string()
+    }
+
+    /// Whether it answers without being overridden.
+    fn answers_by_itself(&self) -> bool {
+        self.body.is_some() && !self.unsupported
     }
 
     /// The body an implementation inherits, if any; for the asynchronous and the blocking trait alike.
@@ -153,15 +160,9 @@ fn blocking(definition: &ItemTrait, methods: &[Method], kind: &Ident) -> TokenSt
     }
 }
 
-/// Which methods answer without being overridden.
+/// The names of all methods, and what arguments they take.
 fn table(methods: &[Method]) -> TokenStream {
     let all: Vec<_> = methods.iter().map(Method::name).collect();
-    let inherited: Vec<_> = methods
-        .iter()
-        .filter(|method| method.body.is_some() && !method.unsupported)
-        .map(|method| text::json(&method.name()))
-        .collect();
-    let inherited = inherited.join(",");
     let arguments = methods.iter().map(|method| {
         let (constant, json) = (arguments_constant(&method.name()), arguments::json(&method.arguments));
         quote! {
@@ -172,10 +173,6 @@ fn table(methods: &[Method]) -> TokenStream {
     quote! {
         /// Every method of this interface type.
         pub const METHODS: &[&str] = &[#(#all),*];
-
-        /// Methods that answer without being overridden, as the inside of a JSON list.
-        #[doc(hidden)]
-        pub const INHERITED: &str = #inherited;
 
         #(#arguments)*
     }

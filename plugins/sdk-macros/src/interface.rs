@@ -102,7 +102,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
             routes.push(Route::new(attribute, &function)?);
         }
         if is_method {
-            overridden.push(text::json(&name));
+            overridden.push(name);
             kept.push(ImplItem::Fn(function));
         } else {
             // Whether it waits for anything is its own business: it is called as if it did.
@@ -353,16 +353,15 @@ fn descriptor_parts(
 ) -> Vec<TokenStream> {
     let Header { kind, name, aliases, blocking, supported } = header;
     let supported = if *supported { "" } else { "\"supported\":false," };
+    let methods: Vec<&str> = methods::answered(&kind.to_string(), overridden).collect();
     let head = format!(
-        "{{\"type\":{},\"name\":{},\"aliases\":{},\"api\":\"1.0\",\"blocking\":{blocking},{supported}\"methods\":[",
+        "{{\"type\":{},\"name\":{},\"aliases\":{},\"api\":\"1.0\",\"blocking\":{blocking},{supported}\"methods\":{},\"steps\":[",
         text::json(&kind.to_string()),
         text::json(&name.value()),
         text::json_list(aliases),
+        text::json_list(&methods),
     );
-    let inherited = quote!(::farrier_sdk::interface::#kind::INHERITED);
-    let middle =
-        format!("{}{}],\"steps\":[", if overridden.is_empty() { "" } else { "," }, overridden.join(","));
-    let mut parts = vec![quote!(#head), inherited, quote!(#middle)];
+    let mut parts = vec![quote!(#head)];
     for (index, step) in steps.iter().enumerate() {
         let open = format!("{}{}", if index == 0 { "" } else { "," }, step.json);
         parts.push(quote!(#open));

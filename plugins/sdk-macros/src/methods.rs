@@ -35,6 +35,21 @@ const METHODS: &[(&str, &[&str])] = &[
     // next interface type above this line
 ];
 
+/// Those of them that answer without being overridden, as `validate` does; compared with the traits too.
+#[rustfmt::skip]
+const INHERITED: &[(&str, &[&str])] = &[
+    ("boot", &["get_capabilities"]),
+    ("deploy", &["prepare_cleaning", "tear_down_cleaning", "prepare_service", "tear_down_service", "heartbeat",
+        "switch_interface", "supports_deploy"]),
+    ("network", &["validate_rescue", "add_rescuing_network", "remove_rescuing_network", "add_inspection_network",
+        "remove_inspection_network", "add_servicing_network", "remove_servicing_network", "need_power_on",
+        "get_node_network_data", "get_capabilities"]),
+    ("power", &["get_supported_power_states", "supports_power_sync"]),
+    ("inspect", &["tear_down"]),
+    ("rescue", &["clean_up"]),
+    // next interface type with such methods above this line
+];
+
 /// Refuses what is not the name of an interface type.
 pub(crate) fn check_kind(kind: &Ident) -> syn::Result<()> {
     let kinds: Vec<&str> = METHODS.iter().map(|(row, _)| *row).collect();
@@ -47,19 +62,57 @@ pub(crate) fn check_kind(kind: &Ident) -> syn::Result<()> {
 
 /// Whether `name` is a method of the interface type `kind`.
 pub(crate) fn contains(kind: &str, name: &str) -> bool {
-    name == "validate" || row(kind).contains(&name)
+    name == "validate" || row(METHODS, kind).contains(&name)
 }
 
-fn row(kind: &str) -> &'static [&'static str] {
-    METHODS.iter().find(|(row, _)| *row == kind).map_or(&[], |(_, names)| names)
+/// What an implementation of `kind` answers, with the methods it has itself: each once.
+pub(crate) fn answered<'a>(kind: &str, own: &'a [String]) -> impl Iterator<Item = &'a str> {
+    let inherited = ["validate"].into_iter().chain(row(INHERITED, kind).iter().copied());
+    inherited.filter(|name| !own.iter().any(|own| own == name)).chain(own.iter().map(String::as_str))
 }
 
-/// Compares the row of `kind` with the methods of its trait; an error points at `at`.
-pub(crate) fn check(kind: &str, names: &[String], at: &impl ToTokens) -> syn::Result<()> {
-    let written: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != "validate").collect();
-    if written == row(kind) {
-        return Ok(());
+fn row(table: &[(&str, &'static [&'static str])], kind: &str) -> &'static [&'static str] {
+    table.iter().find(|(row, _)| *row == kind).map_or(&[], |(_, names)| names)
+}
+
+/// Compares the rows of `kind` with the methods of its trait; an error points at `at`.
+pub(crate) fn check(
+    kind: &str,
+    names: &[String],
+    inherited: &[String],
+    at: &impl ToTokens,
+) -> syn::Result<()> {
+    for (table, rows, names) in [("METHODS", METHODS, names), ("INHERITED", INHERITED, inherited)] {
+        let written: Vec<&str> =
+            names.iter().map(String::as_str).filter(|name| *name != "validate").collect();
+        if written != row(rows, kind) {
+            let text = format!(
+                "the row `{kind}` of `{table}` in `sdk-macros/src/methods.rs` has to list {written:?}"
+            );
+            return Err(syn::Error::new_spanned(at, text));
+        }
     }
-    let text = format!("the row `{kind}` of `sdk-macros/src/methods.rs` has to list {written:?}");
-    Err(syn::Error::new_spanned(at, text))
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_overridden_is_answered_once() {
+        let own = ["validate", "get_power_state", "supports_power_sync"].map(str::to_owned);
+
+        let answered: Vec<&str> = answered("power", &own).collect();
+
+        assert_eq!(
+            answered,
+            ["get_supported_power_states", "validate", "get_power_state", "supports_power_sync"]
+        );
+    }
+
+    #[test]
+    fn a_type_without_rows_answers_to_validate() {
+        assert_eq!(answered("vendor", &[]).collect::<Vec<_>>(), ["validate"]);
+    }
 }
