@@ -6,13 +6,16 @@ mod session;
 use std::cell::OnceCell;
 use std::path::Path;
 
+use farrier_host::Cassette;
 use farrier_loader::{Candidate, Search};
 use farrier_sdk::descriptor::Descriptor;
+use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
 
-use crate::check::{Finding, failed, not_run};
+use crate::check::{Finding, Judgement, failed, not_run};
 use crate::journal::Journal;
 use crate::profile::Profile;
+use crate::recording::Tape;
 use crate::sandbox::Request;
 
 pub(crate) use arguments::{changes_the_machine, is_read, methods, reader, sample};
@@ -23,13 +26,14 @@ pub(crate) struct Bench {
     request: Request,
     candidate: OnceCell<Option<Candidate>>,
     bytes: OnceCell<Vec<u8>>,
+    cassette: OnceCell<Result<Option<Cassette>, Finding>>,
 }
 
 impl Bench {
     pub(crate) fn new(request: Request) -> Self {
         // The log begins before the plugin does anything.
         Journal::get();
-        Self { request, candidate: OnceCell::new(), bytes: OnceCell::new() }
+        Self { request, candidate: OnceCell::new(), bytes: OnceCell::new(), cassette: OnceCell::new() }
     }
 
     /// What the plugin is judged by.
@@ -92,14 +96,45 @@ impl Bench {
 
     /// Loads the plugin as the conductor does, with the options of the profile.
     pub(crate) fn load(&self) -> Result<Session, Finding> {
-        Session::load(&self.request.library, self.profile())
+        Session::load(&self.request.library, self.profile(), self.cassette()?)
+    }
+
+    /// Where requests of the plugin and what the kit sees of the machine are recorded, or answered from.
+    pub(crate) fn cassette(&self) -> Result<Option<Cassette>, Finding> {
+        let open = || match &self.request.tape {
+            None => Ok(None),
+            Some(Tape::Record(path)) => match Cassette::record(path) {
+                Ok(cassette) => Ok(Some(cassette)),
+                Err(error) => not_run(Chain(&error).to_string()),
+            },
+            Some(Tape::Replay(path)) => match Cassette::replay(path) {
+                Ok(cassette) => Ok(Some(cassette)),
+                Err(error) => failed(Chain(&error).to_string()),
+            },
+        };
+        self.cassette.get_or_init(open).clone()
+    }
+
+    /// What a check found, unless its recording was of something else: then nothing was found but that.
+    pub(crate) fn fit(&self, found: Judgement) -> Judgement {
+        let Some(cassette) = self.cassette()? else { return found };
+        let misfits = cassette.misfits();
+        if !misfits.is_empty() {
+            return failed(format!("the recording does not fit: {}", misfits.join("; ")));
+        }
+        let unused = cassette.unused_changes();
+        // Who fails may end early.
+        if found.is_ok() && !unused.is_empty() {
+            return failed(format!("the recording does not fit: {} did not come", unused.join(", ")));
+        }
+        found
     }
 
     /// Loads the release before this one.
     pub(crate) fn load_previous(&self) -> Result<Session, Finding> {
         self.previous_descriptor()?;
         match &self.request.previous {
-            Some(previous) => Session::load(previous, self.profile()),
+            Some(previous) => Session::load(previous, self.profile(), self.cassette()?),
             None => failed("no previous release was given"),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Signed are the members of the JSON report but `signature`, in a form that does not depend on how they are laid out:
 //! names sorted by their bytes, no space between anything, numbers as they are (RFC 8785, but for numbers beyond 2^53).
-//! [`CONTEXT`] stands before them, so that nothing else that was signed with the key is taken for a report.
+//! A line of its own, `farrier-conformance report 1`, stands before them, so that nothing else that was signed with the key is taken for a report.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -11,7 +11,9 @@
 //! | [`profile`] | what is said about a plugin besides its file: how to reach its machine, what it should do |
 //! | [`mod@run`] | all checks, each in its process |
 //! | `sandbox` | that process |
+//! | [`recording`], `witness` | what a machine said in a run, for a run without it |
 //! | [`report`], [`verdict`] | what was found, and what it comes to |
+//! | [`certificate`] | reports that are signed |
 //! | `bench`, `node`, `journal`, `residue` | what checks work with: a loaded plugin, a node, its log, what it leaves behind |
 //! | `target`, `peer` | machines, and what can be wrong with them |
 //! | `symbols` | what a library exports and imports |
@@ -22,6 +24,7 @@
 //! **Invariant:** a plugin is opened by `farrier-loader` and called by `farrier-host`, as the conductor does it.
 
 mod bench;
+pub mod certificate;
 pub mod check;
 mod checks;
 mod in_tests;
@@ -29,6 +32,7 @@ mod journal;
 mod node;
 mod peer;
 pub mod profile;
+pub mod recording;
 pub mod report;
 mod residue;
 pub mod run;
@@ -36,6 +40,7 @@ mod sandbox;
 mod symbols;
 mod target;
 pub mod verdict;
+mod witness;
 
 pub use check::{CHECKS, Check, Level};
 pub use in_tests::check;

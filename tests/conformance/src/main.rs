@@ -9,9 +9,12 @@ use std::thread;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use farrier_conformance::certificate::{CertificateError, SigningKey, VerifyingKey};
 use farrier_conformance::check::{Check, checks};
+use farrier_conformance::profile::{TargetConfig, TargetKind};
 use farrier_conformance::report::{Report, diff};
 use farrier_conformance::{CHECKS, Options, Profile, Program, child_main, is_child, run};
+use farrier_loader::Sha256;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -40,6 +43,8 @@ enum Verb {
         /// The check, such as POW-002
         id: String,
     },
+    /// Make sure that a report is what was signed; status 1 when it is not
+    Verify(Verify),
     /// Compare two reports; status 1 when something got worse
     Diff {
         /// Report in JSON
@@ -78,9 +83,31 @@ struct Run {
     /// Serial number of the real machine that may be switched off and changed
     #[arg(long, value_name = "SERIAL")]
     confirm: Option<String>,
+    /// Directory where what the machine says is recorded; it is made, or empty
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Directory of a recording that stands for the machine
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["record", "target", "confirm"])]
+    replay: Option<PathBuf>,
+    /// Private key that signs the JSON report: ed25519, PKCS #8 in PEM
+    #[arg(long, value_name = "FILE")]
+    sign: Option<PathBuf>,
     /// Reports: `text`, and `json=FILE`, `junit=FILE`, `html=FILE`
     #[arg(long, value_delimiter = ',', default_value = "text")]
     report: Vec<String>,
+}
+
+/// Options of `verify`.
+#[derive(Debug, Args)]
+struct Verify {
+    /// The report, JSON
+    report: PathBuf,
+    /// Public key of whoever signed it, PEM
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The plugin that the report has to be about
+    #[arg(long, value_name = "FILE")]
+    library: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -94,6 +121,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Explain { id } => explain(&id),
+        Verb::Verify(options) => verify(&options),
         Verb::Diff { before, now } => compare(&before, &now),
     }
 }
@@ -106,6 +134,14 @@ fn judge(options: &Run) -> anyhow::Result<ExitCode> {
     if let Some(target) = &options.target {
         profile.set_target(target)?;
     }
+    if let Some(directory) = &options.replay {
+        profile.target = TargetConfig {
+            kind: TargetKind::Replay,
+            recording: Some(directory.clone()),
+            ..TargetConfig::default()
+        };
+    }
+    let key = options.sign.as_deref().map(|path| signing_key(path, options)).transpose()?;
     let filter: Vec<String> = options.filter.iter().map(|pattern| pattern.to_ascii_uppercase()).collect();
     let run_options = Options {
         filter,
@@ -114,12 +150,53 @@ fn judge(options: &Run) -> anyhow::Result<ExitCode> {
         program: (!options.in_process).then(Program::this),
         previous: options.previous.clone(),
         confirmed: options.confirm.clone(),
+        record: options.record.clone(),
     };
-    let report = run(&options.file, &profile, &run_options)?;
+    let mut report = run(&options.file, &profile, &run_options)?;
+    if let Some(key) = key {
+        key.sign(&mut report)?;
+    }
     for form in &options.report {
         write_report(&report, form)?;
     }
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The key that signs; what cannot be signed is said before an hour of checks and not after it.
+fn signing_key(path: &Path, options: &Run) -> anyhow::Result<SigningKey> {
+    if !options.filter.is_empty() {
+        bail!("{}", CertificateError::Part);
+    }
+    if !options.report.iter().any(|form| form.starts_with("json=")) {
+        bail!("`--sign` signs the JSON report: say where it goes, `--report text,json=FILE`");
+    }
+    let text = fs::read_to_string(path).with_context(|| format!("read key `{}`", path.display()))?;
+    SigningKey::from_pem(&text).with_context(|| format!("use key `{}`", path.display()))
+}
+
+fn verify(options: &Verify) -> anyhow::Result<ExitCode> {
+    let Verify { report: path, key, library } = options;
+    let read = |path: &Path, what: &str| {
+        fs::read_to_string(path).with_context(|| format!("read {what} `{}`", path.display()))
+    };
+    let key =
+        VerifyingKey::from_pem(&read(key, "key")?).with_context(|| format!("use key `{}`", key.display()))?;
+    let report =
+        key.verify(&read(path, "report")?).with_context(|| format!("verify `{}`", path.display()))?;
+    if let Some(library) = library {
+        let bytes = fs::read(library).with_context(|| format!("read `{}`", library.display()))?;
+        let found = Sha256::of(&bytes).to_string();
+        if found != report.plugin.sha256 {
+            let (certified, library) = (&report.plugin.sha256, library.display());
+            bail!("the report is about other bytes: sha256 {certified}, `{library}` has {found}");
+        }
+    }
+    let plugin = &report.plugin;
+    println!("{} {}: level {}", plugin.name, plugin.version, report.verdict);
+    println!("sha256 {}", plugin.sha256);
+    println!("profile {}, target {}, kit {}", report.profile, report.target, report.kit);
+    println!("signed by {}", key.fingerprint());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write_report(report: &Report, form: &str) -> anyhow::Result<()> {

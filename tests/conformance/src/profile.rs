@@ -167,6 +167,8 @@ pub struct TargetConfig {
     pub command: Vec<String>,
     /// What is known of a real machine.
     pub machine: Machine,
+    /// The directory of a recording.
+    pub recording: Option<PathBuf>,
 }
 
 /// Sorts of machines.

@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::Signature;
 use crate::check::{Check, Level};
 use crate::verdict::Verdict;
 
@@ -155,8 +156,14 @@ pub struct Report {
     pub plugin: Subject,
     /// What it was tried on.
     pub target: String,
+    /// What else is to be known about this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Results in the order of the table.
     pub checks: Vec<Entry>,
+    /// Who vouches for all this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
 }
 
 impl Report {

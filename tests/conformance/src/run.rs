@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::check::{Check, Needs, checks};
 use crate::profile::{Profile, TargetKind};
+use crate::recording::{Recording, RecordingError};
 use crate::report::{Entry, Outcome, Report, SCHEMA, Subject, Why};
 use crate::sandbox::{Request, perform};
 use crate::target;
@@ -23,6 +24,10 @@ const GATES: [&str; 2] = ["PKG-001", "LOD-001"];
 
 /// The name of the library in the directories it is copied to.
 const COPY: &str = "libplugin.so";
+
+/// What a report says of a recording without requests.
+const NOTHING_RECORDED: &str =
+    "the recording is empty: this plugin does not talk to its machine through the host service `http`";
 
 /// A run could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +56,9 @@ pub enum RunError {
         /// The one on the command line.
         given: String,
     },
+    /// The recording cannot be made or used.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
     /// A pattern names no check.
     #[error("`{pattern}` names no check; `farrier-conformance list` names them all")]
     NoSuchCheck {
@@ -92,6 +100,8 @@ pub struct Options {
     pub previous: Option<PathBuf>,
     /// The serial number of a real machine that may be changed.
     pub confirmed: Option<String>,
+    /// The directory where the machine is recorded: it is made, or empty.
+    pub record: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -103,6 +113,7 @@ impl Default for Options {
             program: Some(Program::this()),
             previous: None,
             confirmed: None,
+            record: None,
         }
     }
 }
@@ -118,17 +129,29 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
             return Err(RunError::NoSuchCheck { pattern: pattern.clone() });
         }
     }
+    let recording = Recording::of(profile, options.record.as_deref())?;
     let place = Place::make(library, options.previous.as_deref())?;
+    let plugin = subject(library, &place);
+    if let Some(recording) = &recording {
+        recording.check_plugin(&plugin)?;
+    }
     let plan = Plan {
         profile,
         options,
         disruptive: may_disrupt(profile, options.confirmed.as_deref())?,
         place: &place,
+        recording: recording.as_ref(),
         number: AtomicUsize::new(0),
         // Real machines are alone.
         jobs: if profile.target.kind == TargetKind::Machine { 1 } else { options.jobs.max(1) },
     };
     let entries = plan.entries();
+    let mut notes = Vec::new();
+    if let Some(recording) = &recording
+        && recording.finish(profile, options.seed, &plugin, &entries)? == Some(0)
+    {
+        notes.push(NOTHING_RECORDED.to_owned());
+    }
     let verdict = Verdict::of(&entries);
     Ok(Report {
         schema: SCHEMA,
@@ -139,9 +162,14 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
         missing: verdict.missing(&entries),
         filter: options.filter.clone(),
         seed: options.seed,
-        plugin: subject(library, &place),
-        target: target::describe(&profile.target),
+        plugin,
+        target: match &recording {
+            Some(recording) => recording.describe(profile),
+            None => target::describe(&profile.target),
+        },
+        notes,
         checks: entries,
+        signature: None,
     })
 }
 
@@ -182,7 +210,7 @@ impl Place {
             let to = directory.join(COPY);
             fs::copy(from, &to).map_err(failed)?;
             fs::set_permissions(&to, Permissions::from_mode(0o755)).map_err(failed)?;
-            Ok(to)
+            Ok::<_, RunError>(to)
         };
         let library = copy(library, "plugin")?;
         let previous = previous.map(|previous| copy(previous, "previous")).transpose()?;
@@ -215,6 +243,7 @@ struct Plan<'a> {
     options: &'a Options,
     disruptive: bool,
     place: &'a Place,
+    recording: Option<&'a Recording>,
     /// Counts directories of checks.
     number: AtomicUsize,
     jobs: usize,
@@ -277,7 +306,7 @@ impl Plan<'_> {
         if let Some(reason) = self.profile.waiver(check.id) {
             return Entry::new(check, Outcome::Skipped, Why::Waived, format!("waived: {reason}"));
         }
-        if let Some(reason) = self.unavailable(check.needs) {
+        if let Some(reason) = self.unavailable(check) {
             return Entry::new(check, Outcome::Skipped, Why::NotRun, reason);
         }
         let number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -295,6 +324,7 @@ impl Plan<'_> {
             disruptive: self.disruptive,
             alone: self.options.program.is_some(),
             directory: directory.clone(),
+            tape: self.recording.and_then(|recording| recording.tape(check)),
         };
         let entry = perform(check, &request, self.options.program.as_ref());
         fs::remove_dir_all(&directory).unwrap_or_default();
@@ -302,9 +332,12 @@ impl Plan<'_> {
     }
 
     /// Why a check cannot be made on this target.
-    fn unavailable(&self, needs: Needs) -> Option<String> {
+    fn unavailable(&self, check: &Check) -> Option<String> {
         let kind = self.profile.target.kind;
-        match needs {
+        if let Some(reason) = self.recording.and_then(|recording| recording.lacks(check)) {
+            return Some(reason);
+        }
+        match check.needs {
             Needs::File | Needs::Plugin => None,
             Needs::Machine | Needs::MachineChanged | Needs::Faults if kind == TargetKind::None => {
                 Some("the profile names no target".to_owned())

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::bench::Bench;
 use crate::check::{Check, Finding, Level};
 use crate::profile::Profile;
+use crate::recording::Tape;
 use crate::report::{Entry, Outcome, Why};
 use crate::run::Program;
 
@@ -47,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) alone: bool,
     /// A directory for this check.
     pub(crate) directory: PathBuf,
+    /// What is done with a recording of the machine.
+    pub(crate) tape: Option<Tape>,
 }
 
 /// What it found.
@@ -97,7 +100,7 @@ fn look(request: &Request) -> Answer {
         return Answer { finding, log: String::new() };
     };
     let bench = Bench::new(request.clone());
-    let finding = (check.run)(&bench).err();
+    let finding = bench.fit((check.run)(&bench)).err();
     Answer { finding, log: bench.journal().tail(LOG_SIZE_MAX) }
 }
 

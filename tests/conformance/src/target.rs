@@ -7,16 +7,20 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use farrier_host::Cassette;
+use farrier_sdk::descriptor::Descriptor;
 use farrier_sim::ipmi::{self, Bmc, User, level};
 use farrier_sim::network::{Network, Plan};
 use farrier_sim::sushy::{self, Sushy};
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::bench::Bench;
-use crate::check::{Finding, not_run};
+use crate::check::{Finding, failed, not_run};
 use crate::peer::datagram::DatagramPeer;
 use crate::peer::http::{HttpFault, HttpPeer};
 use crate::profile::{Protocol, TargetConfig, TargetKind};
+use crate::witness::Witness;
 
 /// The account of every emulator.
 pub(crate) const USER: &str = "admin";
@@ -30,6 +34,21 @@ pub(crate) const SYSTEM: &str = "/redfish/v1/Systems/1";
 /// How long a vendor's emulator may take to say where it is.
 const EMULATOR_PATIENCE: Duration = Duration::from_secs(30);
 
+/// What the facts about a machine are called on a cassette.
+const FACTS: &str = "machine";
+
+/// What stands for its address there.
+const ADDRESS: &str = "${address}";
+
+/// What is to be known of a machine that was recorded.
+#[derive(Deserialize)]
+struct Facts {
+    /// Its name: two that are at one address are one.
+    machine: String,
+    port: u16,
+    values: BTreeMap<String, String>,
+}
+
 /// One machine, or what a plugin takes for one.
 pub(crate) struct Peer {
     /// What stands for it in a profile's `driver_info`.
@@ -37,6 +56,8 @@ pub(crate) struct Peer {
     pub(crate) control: Control,
     /// A bad network in front of it.
     _network: Option<Network>,
+    /// Whoever writes down what is seen of it, or tells what was.
+    witness: Witness,
 }
 
 /// The machine itself.
@@ -66,7 +87,7 @@ impl Drop for Ended {
 
 impl Peer {
     fn new(address: SocketAddr, control: Control) -> Self {
-        let mut peer = Self { values: BTreeMap::new(), control, _network: None };
+        let mut peer = Self { values: BTreeMap::new(), control, _network: None, witness: Witness::default() };
         peer.set_address(&address.to_string());
         peer.set("user", USER);
         peer.set("password", PASSWORD);
@@ -191,6 +212,59 @@ impl Peer {
         Ok(peer)
     }
 
+    /// The same machine, with everything that is said and done written to a cassette.
+    fn recorded(mut self, bench: &Bench, cassette: Cassette, number: usize) -> Result<Self, Finding> {
+        let said = |name: &str| self.values.get(name).map(String::as_str).unwrap_or_default();
+        let Ok(port) = said("port").parse::<u16>() else {
+            return not_run(format!("`{}` is no `host:port` to record", said("address")));
+        };
+        let machine = cassette.name_machine(said("host"), port, &number.to_string());
+        let values = self.public_values(bench.descriptor()?, &bench.profile().driver_info);
+        let facts = json!({"machine": machine, "port": port, "values": values});
+        cassette.look(&number.to_string(), FACTS, || facts);
+        self.witness = Witness::new(cassette, machine);
+        Ok(self)
+    }
+
+    /// What of a machine was recorded. Its address leads nowhere, and to another place for each machine.
+    fn replayed(cassette: Cassette, number: usize) -> Result<Self, Finding> {
+        let facts = cassette.look(&number.to_string(), FACTS, || Value::Null);
+        let Some(Ok(facts)) = facts.map(serde_json::from_value::<Facts>) else {
+            return failed(format!("the recording has no machine {number}"));
+        };
+        let octet = |number: usize| u8::try_from(number % 250 + 1).unwrap_or(1);
+        let index = facts.machine.parse().unwrap_or(number);
+        let address = SocketAddr::from(([127, 77, octet(index / 250), octet(index)], facts.port));
+        let mut peer = Self::new(address, Control::None);
+        for (name, value) in &facts.values {
+            peer.set(name, &value.replace(ADDRESS, &address.to_string()));
+        }
+        cassette.name_machine(&address.ip().to_string(), facts.port, &facts.machine);
+        peer.witness = Witness::new(cassette, facts.machine);
+        Ok(peer)
+    }
+
+    /// Its values without its address, and without what stands in a property that is secret.
+    fn public_values(
+        &self,
+        descriptor: &Descriptor,
+        driver_info: &Map<String, Value>,
+    ) -> BTreeMap<String, String> {
+        let properties = descriptor.interfaces.iter().flat_map(|interface| &interface.properties);
+        let secret: Vec<&str> = properties
+            .filter(|property| property.secret)
+            .filter_map(|property| driver_info.get(&property.name)?.as_str())
+            .collect();
+        let is_public = |name: &str| {
+            let stands_in = format!("${{{name}}}");
+            !["address", "host", "port", "password"].contains(&name)
+                && !secret.iter().any(|text| text.contains(&stands_in))
+        };
+        let address = self.values.get("address").map(String::as_str).unwrap_or_default();
+        let values = self.values.iter().filter(|(name, _)| is_public(name));
+        values.map(|(name, value)| (name.clone(), value.replace(address, ADDRESS))).collect()
+    }
+
     /// The same machine behind a bad network.
     pub(crate) fn behind(mut self, plan: Plan) -> Result<Self, Finding> {
         let address = match &self.control {
@@ -228,34 +302,36 @@ impl Peer {
 
     /// Turns the machine on or off as somebody in front of it would; whether that is possible.
     pub(crate) fn set_power(&self, on: bool) -> bool {
-        match &self.control {
-            Control::Http(peer) => peer.set_power(on),
-            Control::Ipmi(bmc) => bmc.set_power(on),
-            Control::Datagram(peer) => peer.set_power(on),
-            Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
-        }
-        true
+        self.witness.change(if on { "power on" } else { "power off" }, || {
+            match &self.control {
+                Control::Http(peer) => peer.set_power(on),
+                Control::Ipmi(bmc) => bmc.set_power(on),
+                Control::Datagram(peer) => peer.set_power(on),
+                Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
+            }
+            true
+        })
     }
 
     /// Whether the machine is on, if that can be seen.
     pub(crate) fn is_on(&self) -> Option<bool> {
-        match &self.control {
+        self.witness.look("power", || match &self.control {
             Control::Http(peer) => Some(peer.is_on()),
             Control::Ipmi(bmc) => Some(bmc.is_on()),
             Control::Datagram(peer) => Some(peer.is_on()),
             Control::Sushy(sushy) => sushy.is_on().ok(),
             Control::None | Control::Command { .. } => None,
-        }
+        })
     }
 
     /// How often it was spoken to: connections or datagrams.
     pub(crate) fn contacts(&self) -> Option<u64> {
-        match &self.control {
+        self.witness.look("contacts", || match &self.control {
             Control::Http(peer) => Some(peer.requests()),
             Control::Ipmi(bmc) => Some(bmc.state().datagrams),
             Control::Datagram(peer) => Some(peer.datagrams()),
             Control::None | Control::Sushy(_) | Control::Command { .. } => None,
-        }
+        })
     }
 
     /// Answers the next question about power, this often, that it is busy; whether it can.
@@ -270,13 +346,15 @@ impl Peer {
 
     /// Forgets who has logged in; whether it can.
     pub(crate) fn forget_sessions(&self) -> bool {
-        match &self.control {
-            Control::Ipmi(bmc) => bmc.state().forget_sessions(),
-            Control::Datagram(peer) => peer.forget_sessions(),
-            Control::Http(peer) => peer.forget_sessions(),
-            Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
-        }
-        true
+        self.witness.change("forget sessions", || {
+            match &self.control {
+                Control::Ipmi(bmc) => bmc.state().forget_sessions(),
+                Control::Datagram(peer) => peer.forget_sessions(),
+                Control::Http(peer) => peer.forget_sessions(),
+                Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
+            }
+            true
+        })
     }
 }
 
@@ -297,11 +375,19 @@ pub(crate) fn fleet(bench: &Bench, count: usize) -> Result<Vec<Peer>, Finding> {
 }
 
 fn start_numbered(bench: &Bench, number: usize) -> Result<Peer, Finding> {
+    match bench.cassette()? {
+        None => live(bench, number),
+        Some(cassette) if cassette.is_recording() => live(bench, number)?.recorded(bench, cassette, number),
+        Some(cassette) => Peer::replayed(cassette, number),
+    }
+}
+
+fn live(bench: &Bench, number: usize) -> Result<Peer, Finding> {
     let target = &bench.profile().target;
     match target.kind {
         TargetKind::None => not_run("the profile names no target"),
         TargetKind::Memory => Ok(Peer::memory()),
-        TargetKind::Replay => not_run("this kit has no recording of the machine"),
+        TargetKind::Replay => not_run("a recording is no machine for this check"),
         TargetKind::Machine => Peer::machine(target),
         TargetKind::Emulator => match target.emulator.as_deref() {
             None => Peer::command(&target.command),

@@ -3,6 +3,7 @@
 use farrier_host::Cassette;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// Stands beside one machine.
 #[derive(Default)]
@@ -20,9 +21,7 @@ impl Witness {
         T: Serialize + DeserializeOwned + Default,
     {
         let Some((cassette, machine)) = &self.0 else { return look() };
-        let value = cassette.look(machine, what, || serde_json::to_value(look()).unwrap_or_default());
-        // What does not fit the recording ends the check anyway.
-        value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+        read(cassette.look(machine, what, || serde_json::to_value(look()).unwrap_or_default()))
     }
 
     /// Changes the machine: what is read afterwards may be different.
@@ -31,7 +30,11 @@ impl Witness {
         T: Serialize + DeserializeOwned + Default,
     {
         let Some((cassette, machine)) = &self.0 else { return change() };
-        let value = cassette.change(machine, what, || serde_json::to_value(change()).unwrap_or_default());
-        value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+        read(cassette.change(machine, what, || serde_json::to_value(change()).unwrap_or_default()))
     }
+}
+
+/// What was noted; what does not fit the recording ends the check anyway.
+fn read<T: DeserializeOwned + Default>(noted: Option<Value>) -> T {
+    noted.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
 }

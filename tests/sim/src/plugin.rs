@@ -13,7 +13,7 @@ use crate::process;
 const SHARED_SOURCES: [&str; 3] = ["plugins/abi", "plugins/sdk", "plugins/sdk-macros"];
 
 /// What a library is made of, in the folder of a crate.
-const SOURCES: [&str; 3] = ["src", "build.rs", "Cargo.toml"];
+const SOURCES: [&str; 4] = ["src", "examples", "build.rs", "Cargo.toml"];
 
 /// Folders that hold a plugin's own crate, from the root.
 const FOLDERS: [&str; 3] = ["drivers", "plugins", "tests"];
@@ -37,7 +37,22 @@ pub fn library(name: &str) -> Result<PathBuf, SimError> {
     if is_current(&built, name)? {
         return Ok(built);
     }
-    build(name, &profile)?;
+    build(name, &profile, &[])?;
+    Ok(built)
+}
+
+/// The program `NAME` among the examples of the plugin `farrier-PLUGIN`, in the target directory of the running test; it
+/// is built there unless it is newer than the plugin's sources.
+///
+/// # Errors
+///
+/// As [`library`].
+pub fn example(plugin: &str, name: &str) -> Result<PathBuf, SimError> {
+    let profile = profile_directory()?;
+    let built = profile.join("examples").join(name);
+    if !is_current(&built, plugin)? {
+        build(plugin, &profile, &["--example", name])?;
+    }
     Ok(built)
 }
 
@@ -76,10 +91,11 @@ fn newest(path: &Path) -> Option<SystemTime> {
     fs::read_dir(path).ok()?.flatten().filter_map(|entry| newest(&entry.path())).max()
 }
 
-fn build(name: &str, profile: &Path) -> Result<(), SimError> {
+fn build(name: &str, profile: &Path, what: &[&str]) -> Result<(), SimError> {
     let directory = profile.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(["build", "--quiet", "--package", &format!("farrier-{name}")]);
+    command.args(what);
     command.args(["--profile", if directory == "debug" { "dev" } else { &directory }]);
     if let Some(target) = profile.parent() {
         command.arg("--target-dir").arg(target);

@@ -41,6 +41,8 @@ const IPMI_SIM: Package = Package { name: "openipmi", sign: Sign::Program("ipmi_
 const IPMITOOL: Package = Package { name: "ipmitool", sign: Sign::Program("ipmitool") };
 /// Another client that nobody of us wrote.
 const FREEIPMI: Package = Package { name: "freeipmi-tools", sign: Sign::Program("ipmipower") };
+/// Makes keys, as the manual shows it.
+const OPENSSL: Package = Package { name: "openssl", sign: Sign::Program("openssl") };
 /// What runs the virtual machine of the labs.
 const VIRTUAL_MACHINE: [Package; 3] = [
     Package { name: "qemu-system-x86", sign: Sign::Program("qemu-system-x86_64") },
@@ -201,7 +203,7 @@ pub(crate) fn for_building() -> Result<(), TaskError> {
 
 /// The virtual machine belongs to the labs; without them nobody needs it.
 fn packages_of_tests(workspace: &Workspace) -> Vec<Package> {
-    let always = COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, FREEIPMI, POSTGRES]).chain(PYTHON);
+    let always = COMPILER.into_iter().chain([IPMI_SIM, IPMITOOL, FREEIPMI, OPENSSL, POSTGRES]).chain(PYTHON);
     let always = always.chain(REDFISH_MACHINE);
     always.chain(VIRTUAL_MACHINE.into_iter().filter(|_| workspace.labs().is_some())).collect()
 }

@@ -77,7 +77,7 @@ fn prepare(workspace: &Workspace, no_install: bool) -> Result<(), TaskError> {
 /// then without, and all that depends on it twice.
 fn build(workspace: &Workspace) -> Result<(), TaskError> {
     let mut command = workspace.cargo(["build", "--workspace", "--exclude", "farrier-sdk-macros"]);
-    command.args(["--lib", "--bins", "--tests"]);
+    command.args(["--lib", "--bins", "--tests", "--examples"]);
     run_command(command)?;
     plugins::collect(workspace, "dev")
 }

@@ -4,21 +4,33 @@
 //! there as the driver made it, with references in the place of secrets; of the address only path and query. In what
 //! came back all secrets that the plugin has used are masked, and so is what logs in: cookies, tokens, and members of
 //! JSON bodies that are called like a secret.
+//!
+//! A tool that works on several machines names them, and notes what it does to them by other ways than requests: what
+//! a machine answers depends on it. When the cassette is replayed, such a note takes the place of the deed.
+//!
+//! | module | what |
+//! |---|---|
+//! | `mask` | what must not be kept |
+//! | `playback` | a cassette that answers |
 
-use std::collections::HashMap;
+mod mask;
+mod playback;
+
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farrier_sdk::error::{DriverError, ErrorKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::request::{Answer, Request};
-use super::secrets::{MASK, Masked};
+use super::secrets::Masked;
+use mask::{masked, without_address, without_logins};
+use playback::{Key, Playback, Recorded};
 
 /// Form of the file.
 const VERSION: u32 = 1;
@@ -26,11 +38,8 @@ const VERSION: u32 = 1;
 /// Largest cassette that is read, in bytes.
 const SIZE_MAX: u64 = 256 * 1024 * 1024;
 
-/// Headers that let somebody in, besides those that are called like a secret.
-const HEADERS_MASKED: [&str; 4] = ["authorization", "cookie", "set-cookie", "www-authenticate"];
-
-/// What the name of a header, member or field contains whose value is masked.
-const NAMES_MASKED: [&str; 7] = ["password", "passwd", "secret", "token", "credential", "session", "api-key"];
+/// Most things that are told about a cassette that does not fit.
+const MISFITS_MAX: usize = 16;
 
 /// A file of HTTP exchanges, being written or read. Clones share it.
 #[derive(Clone)]
@@ -39,27 +48,15 @@ pub struct Cassette(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     tape: Tape,
+    /// Machines by the host and port they are at.
+    machines: Mutex<Vec<((String, u16), String)>>,
+    /// What went wrong with it.
+    misfits: Mutex<Vec<String>>,
 }
 
 enum Tape {
     Recording(Mutex<File>),
-    Replaying(Mutex<HashMap<Key, Track>>),
-}
-
-/// What requests have in common that have the same answers.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    method: String,
-    path: String,
-    /// Query and body, as JSON; headers may differ from day to day.
-    rest: String,
-}
-
-/// Answers to one request, in their order.
-#[derive(Debug, Default)]
-struct Track {
-    outcomes: Vec<Outcome>,
-    next: usize,
+    Replaying(Mutex<Playback>),
 }
 
 /// A cassette cannot be used.
@@ -94,20 +91,48 @@ struct Header {
     farrier_cassette: u32,
 }
 
-/// Every other line.
-#[derive(Serialize, Deserialize)]
-struct Exchange {
-    request: Request,
-    #[serde(flatten)]
-    outcome: Outcome,
+/// Every other line: an exchange, or a note of whoever recorded it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Line {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    machine: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Request>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<DriverError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    change: Option<String>,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    value: Value,
 }
 
-/// What came back.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Answer(Answer),
-    Error(DriverError),
+/// What a line is about.
+enum Event {
+    Exchange(Box<Request>, Recorded),
+    Look(String, Value),
+    Change(String, Value),
+}
+
+impl Line {
+    fn event(self) -> Result<Event, &'static str> {
+        let Self { request, answer, error, look, change, value, .. } = self;
+        match (request, look, change) {
+            (Some(request), None, None) => {
+                let recorded = answer.map(Recorded::Answer).or(error.map(Recorded::Error));
+                recorded
+                    .map(|recorded| Event::Exchange(Box::new(request), recorded))
+                    .ok_or("a request without answer")
+            }
+            (None, Some(what), None) => Ok(Event::Look(what, value)),
+            (None, None, Some(what)) => Ok(Event::Change(what, value)),
+            _ => Err("neither a request nor a note"),
+        }
+    }
 }
 
 impl fmt::Debug for Cassette {
@@ -129,8 +154,9 @@ impl Cassette {
         let failed = |source| CassetteError::File { path: path.to_owned(), attempted: "made", source };
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        write_line(&mut file, &Header { farrier_cassette: VERSION }).map_err(failed)?;
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), tape: Tape::Recording(Mutex::new(file)) })))
+        let header = serde_json::to_string(&Header { farrier_cassette: VERSION }).map_err(io::Error::from);
+        header.and_then(|header| file.write_all((header + "\n").as_bytes())).map_err(failed)?;
+        Ok(Self::new(path, Tape::Recording(Mutex::new(file))))
     }
 
     /// The one at `path`, from its beginning.
@@ -151,13 +177,19 @@ impl Cassette {
         if header.farrier_cassette != VERSION {
             return Err(form(1, format!("it has form {}", header.farrier_cassette)));
         }
-        let mut tracks: HashMap<Key, Track> = HashMap::new();
+        let mut playback = Playback::default();
         for (number, line) in lines {
-            let exchange: Exchange =
+            let mut line: Line =
                 serde_json::from_str(line).map_err(|error| form(number, error.to_string()))?;
-            tracks.entry(Key::recorded(&exchange.request)).or_default().outcomes.push(exchange.outcome);
+            let machine = line.machine.take();
+            playback.add(machine, line.event().map_err(|why| form(number, why.to_owned()))?);
         }
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), tape: Tape::Replaying(Mutex::new(tracks)) })))
+        Ok(Self::new(path, Tape::Replaying(Mutex::new(playback))))
+    }
+
+    fn new(path: &Path, tape: Tape) -> Self {
+        let (machines, misfits) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { path: path.to_owned(), tape, machines, misfits }))
     }
 
     /// Whether requests are made and written, rather than answered from the file.
@@ -166,154 +198,149 @@ impl Cassette {
         matches!(self.0.tape, Tape::Recording(_))
     }
 
-    /// Writes an exchange, all that `known` knows masked.
-    pub(super) fn write(
-        &self,
-        request: &Request,
-        answered: &Result<Answer, DriverError>,
-        known: &Masked,
-    ) -> io::Result<()> {
-        let Tape::Recording(file) = &self.0.tape else { return Ok(()) };
-        let outcome = match answered {
-            Ok(answer) => Outcome::Answer(masked(answer.clone(), known)),
-            Err(error) => Outcome::Error(without_address(error, request)),
-        };
-        // What the driver wrote itself may hold what it was told, by us or by the device.
-        let request = Request { url: request.path_and_query(), ..without_logins(request) };
-        let text = known.text(&serde_json::to_string(&Exchange { request, outcome })?);
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all((text + "\n").as_bytes())
+    /// Tells requests to `host` and `port` from those to other machines, today and when this is replayed.
+    ///
+    /// Needed when there are several machines: their addresses are not recorded. Answers its name: the one it has
+    /// already, if it has one.
+    pub fn name_machine(&self, host: &str, port: u16, machine: &str) -> String {
+        let place = (host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase(), port);
+        let mut machines = lock(&self.0.machines);
+        if let Some((_, known)) = machines.iter().find(|(known, _)| *known == place) {
+            return known.clone();
+        }
+        machines.push((place, machine.to_owned()));
+        machine.to_owned()
     }
 
-    /// As [`write`](Self::write); what cannot be written fails the request.
+    /// What `look` sees of a machine by other ways than requests: written, or as it was recorded. None when it was not.
+    pub fn look(&self, machine: &str, what: &str, look: impl FnOnce() -> Value) -> Option<Value> {
+        let (key, name) = (Key::look(what), Some(what.to_owned()));
+        self.note(machine, &key, || Line { look: name, value: look(), ..Line::default() })
+    }
+
+    /// As [`look`](Self::look) of something that changes the machine: what is read afterwards may be answered
+    /// differently.
+    pub fn change(&self, machine: &str, what: &str, change: impl FnOnce() -> Value) -> Option<Value> {
+        let (key, name) = (Key::change(what), Some(what.to_owned()));
+        self.note(machine, &key, || Line { change: name, value: change(), ..Line::default() })
+    }
+
+    fn note(&self, machine: &str, key: &Key, line: impl FnOnce() -> Line) -> Option<Value> {
+        match &self.0.tape {
+            Tape::Recording(_) => {
+                let line = Line { machine: Some(machine.to_owned()), ..line() };
+                let written = self.write_line(&line, &Masked::default());
+                written.unwrap_or_else(|error| self.misfit(format!("a note could not be written: {error}")));
+                Some(line.value)
+            }
+            Tape::Replaying(playback) => match lock(playback).answer(Some(machine), key) {
+                Ok(Recorded::Seen(value)) => Some(value),
+                // Of another kind there is none by this key.
+                Ok(Recorded::Answer(_) | Recorded::Error(_)) => None,
+                Err(why) => {
+                    self.misfit(why);
+                    None
+                }
+            },
+        }
+    }
+
+    /// What was asked and is not on the cassette, and what could not be written to it; at most a few.
+    #[must_use]
+    pub fn misfits(&self) -> Vec<String> {
+        lock(&self.0.misfits).clone()
+    }
+
+    /// Changes of a machine that are on the cassette and were not asked for.
+    #[must_use]
+    pub fn unused_changes(&self) -> Vec<String> {
+        match &self.0.tape {
+            Tape::Recording(_) => Vec::new(),
+            Tape::Replaying(playback) => lock(playback).unused(),
+        }
+    }
+
+    /// How many exchanges are on a cassette that is replayed.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        match &self.0.tape {
+            Tape::Recording(_) => 0,
+            Tape::Replaying(playback) => lock(playback).exchanges,
+        }
+    }
+
+    fn misfit(&self, why: String) {
+        let mut misfits = lock(&self.0.misfits);
+        if misfits.len() < MISFITS_MAX && !misfits.contains(&why) {
+            misfits.push(why);
+        }
+    }
+
+    /// Which machine a request is for, if machines have names: by host and port, or by host where it has one port.
+    fn machine(&self, request: &Request) -> Option<String> {
+        let (host, port) = request.host_and_port()?;
+        let machines = lock(&self.0.machines);
+        let exact = machines.iter().find(|((known, at), _)| (known.as_str(), *at) == (host.as_str(), port));
+        let mut there = machines.iter().filter(|((known, _), _)| *known == host);
+        let only = there.next().filter(|_| there.next().is_none());
+        exact.or(only).map(|(_, machine)| machine.clone())
+    }
+
+    /// Writes an exchange, all that `known` knows masked; what cannot be written fails the request.
     pub(super) fn keep(
         &self,
         request: &Request,
         answered: &Result<Answer, DriverError>,
         known: &Masked,
     ) -> Result<(), DriverError> {
-        self.write(request, answered, known).map_err(|error| {
+        let machine = self.machine(request);
+        let (answer, error) = match answered {
+            Ok(answer) => (Some(masked(answer.clone(), known)), None),
+            Err(error) => (None, Some(without_address(error, request))),
+        };
+        // What the driver wrote itself may hold what it was told, by us or by the device.
+        let request = Some(Request { url: request.path_and_query(), ..without_logins(request) });
+        let line = Line { machine, request, answer, error, ..Line::default() };
+        self.write_line(&line, known).map_err(|error| {
             let text = format!("cassette `{}` could not be written", self.0.path.display());
             DriverError::internal(text).caused_by(&error)
         })
     }
 
-    /// The next answer to a request; the last one stays, so that a driver may ask once more.
+    fn write_line(&self, line: &Line, known: &Masked) -> io::Result<()> {
+        let Tape::Recording(file) = &self.0.tape else { return Ok(()) };
+        let text = known.text(&serde_json::to_string(line)?);
+        lock(file).write_all((text + "\n").as_bytes())
+    }
+
+    /// The next answer to a request.
     ///
     /// # Errors
     ///
     /// The error that was recorded; `Unreachable`: no such request was.
     pub(super) fn answer(&self, request: &Request, known: &Masked) -> Result<Answer, DriverError> {
-        let Tape::Replaying(tracks) = &self.0.tape else {
+        let Tape::Replaying(playback) = &self.0.tape else {
             return Err(DriverError::internal("a cassette that is recorded cannot answer"));
         };
-        let key = Key::asked(request, known);
-        let mut tracks = tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = tracks.get_mut(&key).and_then(Track::next);
-        match found {
-            Some(Outcome::Answer(answer)) => Ok(answer),
-            Some(Outcome::Error(error)) => Err(error),
-            None => {
-                let (method, path) = (&key.method, &key.path);
-                let text = format!("cassette `{}` has no answer to `{method} {path}`", self.0.path.display());
+        let (machine, key) = (self.machine(request), Key::asked(request, known));
+        match lock(playback).answer(machine.as_deref(), &key) {
+            Ok(Recorded::Answer(answer)) => Ok(answer),
+            Ok(Recorded::Error(error)) => Err(error),
+            Ok(Recorded::Seen(_)) => Err(DriverError::internal("a note is not an answer")),
+            Err(why) => {
+                self.misfit(why);
+                let path = self.0.path.display();
+                let text = format!(
+                    "cassette `{path}` has no answer to `{} {}`",
+                    request.method,
+                    known.text(&request.path_and_query())
+                );
                 Err(DriverError::new(ErrorKind::Unreachable, text).retryable(false))
             }
         }
     }
 }
 
-impl Track {
-    fn next(&mut self) -> Option<Outcome> {
-        let last = self.outcomes.len().checked_sub(1)?;
-        let outcome = self.outcomes.get(self.next.min(last)).cloned();
-        self.next = self.next.saturating_add(1);
-        outcome
-    }
-}
-
-impl Key {
-    /// What the driver wrote itself may hold what it was told: on the cassette that is masked.
-    fn asked(request: &Request, known: &Masked) -> Self {
-        let Self { method, path, rest } = Self::of(&without_logins(request), request.path_and_query());
-        Self { method, path: known.text(&path), rest: known.text(&rest) }
-    }
-
-    fn recorded(request: &Request) -> Self {
-        Self::of(request, request.url.clone())
-    }
-
-    fn of(request: &Request, path: String) -> Self {
-        let Request { query, json, form, text, .. } = request.clone();
-        let rest = Request { query, json, form, text, ..Request::default() };
-        let rest = serde_json::to_string(&rest).unwrap_or_default();
-        Self { method: request.method.clone(), path, rest }
-    }
-}
-
-/// An answer without what must not be kept.
-fn masked(mut answer: Answer, known: &Masked) -> Answer {
-    for (name, value) in &mut answer.headers {
-        if lets_in(name) {
-            MASK.clone_into(value);
-        }
-    }
-    answer.headers.remove("date");
-    answer.text = answer.text.map(|text| match serde_json::from_str::<Value>(&text) {
-        Ok(mut body) => {
-            mask_members(&mut body, known);
-            body.to_string()
-        }
-        Err(_) => known.text(&text),
-    });
-    answer
-}
-
-/// A request without what it logs in with, other than by references.
-fn without_logins(request: &Request) -> Request {
-    let mut request = request.clone();
-    // It names the machine, and its own exchange is not recorded.
-    request.login = None;
-    let form = request.form.iter_mut().flatten();
-    for (name, value) in request.headers.iter_mut().chain(&mut request.query).chain(form) {
-        if lets_in(name) && value.is_string() {
-            *value = Value::from(MASK);
-        }
-    }
-    if let Some(body) = &mut request.json {
-        mask_members(body, &Masked::default());
-    }
-    request
-}
-
-/// Whether a header, member or field of this name lets somebody in.
-fn lets_in(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    HEADERS_MASKED.contains(&name.as_str()) || NAMES_MASKED.iter().any(|word| name.contains(word))
-}
-
-fn mask_members(value: &mut Value, known: &Masked) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                if lets_in(name) && member.is_string() {
-                    *member = Value::from(MASK);
-                } else {
-                    mask_members(member, known);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask_members(item, known)),
-        Value::String(text) => *text = known.text(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// An error that does not tell whose machine it was.
-fn without_address(error: &DriverError, request: &Request) -> DriverError {
-    let text = error.message().replace(&request.shown(), &request.path_and_query());
-    DriverError::new(error.kind(), text).retryable(error.is_retryable())
-}
-
-fn write_line<T: Serialize>(file: &mut File, value: &T) -> io::Result<()> {
-    file.write_all((serde_json::to_string(value)? + "\n").as_bytes())
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

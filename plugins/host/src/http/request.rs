@@ -220,6 +220,13 @@ impl Request {
         }
     }
 
+    /// Where it goes: the host in lower case.
+    pub(crate) fn host_and_port(&self) -> Option<(String, u16)> {
+        let url = Url::parse(&self.url).ok()?;
+        let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']').to_owned();
+        Some((host, url.port_or_known_default()?))
+    }
+
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::executor::Executor;
 
+mod machines;
 mod tls;
 
 /// The secrets of every node here.

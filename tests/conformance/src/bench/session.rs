@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use farrier_host::{Call, CallOptions, Interface, Plugin};
+use farrier_host::{Call, CallOptions, Cassette, Interface, Plugin};
 use farrier_loader::{Enabled, Loader, Search};
 use farrier_sdk::descriptor::{Descriptor, InterfaceDescriptor};
 use farrier_sdk::error::{DriverError, ErrorKind};
@@ -37,8 +37,12 @@ pub(crate) struct Session {
 
 impl Session {
     /// Loads what is alone in its directory: steps 1 to 16, without a trial in a child, for this is one.
-    pub(crate) fn load(library: &Path, profile: &Profile) -> Result<Self, Finding> {
-        Self::load_with(library, profile, profile.options.clone())
+    pub(crate) fn load(
+        library: &Path,
+        profile: &Profile,
+        cassette: Option<Cassette>,
+    ) -> Result<Self, Finding> {
+        Self::load_from(library, profile, profile.options.clone(), cassette)
     }
 
     /// The same with other options.
@@ -47,9 +51,19 @@ impl Session {
         profile: &Profile,
         options: Map<String, Value>,
     ) -> Result<Self, Finding> {
+        Self::load_from(library, profile, options, None)
+    }
+
+    fn load_from(
+        library: &Path,
+        profile: &Profile,
+        options: Map<String, Value>,
+        cassette: Option<Cassette>,
+    ) -> Result<Self, Finding> {
         let search = Search::new(library.parent());
         let scan = search.scan();
         let mut loader = Loader::new(Enabled::everything_in(&scan));
+        loader.cassette = cassette;
         let name = scan.candidates.first().and_then(|candidate| candidate.library.plugin.clone());
         loader.options.insert(name.unwrap_or_default(), options);
         let mut report = loader.load(scan);

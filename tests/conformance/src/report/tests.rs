@@ -21,7 +21,9 @@ fn report(outcomes: &[(&str, Outcome)]) -> Report {
         seed: 1,
         plugin: Subject { name: "acme".to_owned(), version: "1.0.0".to_owned(), ..Subject::default() },
         target: "memory".to_owned(),
+        notes: Vec::new(),
         checks,
+        signature: None,
     }
 }
 

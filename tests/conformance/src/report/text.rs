@@ -19,6 +19,9 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
     writeln!(text, "{} {} ({})", plugin.name, plugin.version, plugin.file)?;
     writeln!(text, "sha256 {}", plugin.sha256)?;
     writeln!(text, "profile {}, target {}, seed {}\n", report.profile, report.target, report.seed)?;
+    for note in &report.notes {
+        writeln!(text, "note: {note}\n")?;
+    }
     let mut worst: Vec<&Entry> =
         report.checks.iter().filter(|entry| entry.outcome < Outcome::Skipped).collect();
     worst.sort_by_key(|entry| entry.outcome);

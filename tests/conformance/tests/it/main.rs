@@ -5,4 +5,5 @@ mod command;
 mod kept;
 mod ours;
 mod patch;
+mod replay;
 mod rogues;

@@ -21,7 +21,8 @@ use crate::harness::program;
 use page::{Block, Fate, Page};
 
 /// Pages whose every block of commands has a mark, from the root.
-const PAGES: &[&str] = &["docs/src/vendor/start.md", "docs/src/vendor/write.md", "README.md"];
+const PAGES: &[&str] =
+    &["docs/src/vendor/start.md", "docs/src/vendor/write.md", "docs/src/vendor/conformance.md", "README.md"];
 
 /// Programs that commands may call.
 const PROGRAMS: [&str; 3] = ["farrier", "farrierd", "farrier-conformance"];
@@ -50,6 +51,12 @@ fn every_block_of_commands_is_run_or_says_why_not() {
 #[test]
 fn the_first_hour_of_a_vendor_goes_as_written() {
     run("docs/src/vendor/start.md");
+}
+
+/// Records a plugin's machine, judges the plugin without it, and signs what was found.
+#[test]
+fn a_plugin_is_recorded_replayed_and_certified_as_written() {
+    run("docs/src/vendor/conformance.md");
 }
 
 #[test]
