@@ -15,6 +15,7 @@
 //! | [`report`], [`verdict`] | what was found, and what it comes to |
 //! | [`certificate`] | reports that are signed |
 //! | `bench`, `node`, `journal`, `residue` | what checks work with: a loaded plugin, a node, its log, what it leaves behind |
+//! | `identity` | whether a real machine is the one that was meant |
 //! | `target`, `peer` | machines, and what can be wrong with them |
 //! | `symbols` | what a library exports and imports |
 //!
@@ -27,6 +28,7 @@ mod bench;
 pub mod certificate;
 pub mod check;
 mod checks;
+mod identity;
 mod in_tests;
 mod journal;
 mod node;
@@ -48,4 +50,5 @@ pub use profile::Profile;
 pub use report::{Outcome, Report};
 pub use run::{Options, Program, RunError, run};
 pub use sandbox::{child_main, is_child};
+pub use target::serve_emulator;
 pub use verdict::Verdict;

@@ -13,7 +13,7 @@ use farrier_conformance::certificate::{CertificateError, SigningKey, VerifyingKe
 use farrier_conformance::check::{Check, checks};
 use farrier_conformance::profile::{TargetConfig, TargetKind};
 use farrier_conformance::report::{Report, diff};
-use farrier_conformance::{CHECKS, Options, Profile, Program, child_main, is_child, run};
+use farrier_conformance::{CHECKS, Options, Profile, Program, child_main, is_child, run, serve_emulator};
 use farrier_loader::Sha256;
 
 #[derive(Debug, Parser)]
@@ -42,6 +42,11 @@ enum Verb {
     Explain {
         /// The check, such as POW-002
         id: String,
+    },
+    /// Serve one of the kit's own emulators until this is ended; its first line, JSON, says where it is
+    Emulate {
+        /// `redfish` or `ipmi`
+        name: String,
     },
     /// Make sure that a report is what was signed; status 1 when it is not
     Verify(Verify),
@@ -121,6 +126,10 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Explain { id } => explain(&id),
+        Verb::Emulate { name } => match serve_emulator(&name, |line| println!("{line}")) {
+            Ok(never) => match never {},
+            Err(why) => bail!(why),
+        },
         Verb::Verify(options) => verify(&options),
         Verb::Diff { before, now } => compare(&before, &now),
     }

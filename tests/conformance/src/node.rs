@@ -106,6 +106,16 @@ impl Node {
         )
     }
 
+    /// What an inspection has found.
+    pub(crate) fn inspected(&self) -> Option<Value> {
+        self.state().inspection.clone()
+    }
+
+    /// Lets the node have these `properties`.
+    pub(crate) fn suppose(&self, properties: Map<String, Value>) {
+        self.state().node.insert("properties".to_owned(), Value::Object(properties));
+    }
+
     fn save(&self, arguments: &Map<String, Value>) -> Result<Vec<u8>, DriverError> {
         let mut state = self.state();
         if arguments.get("expect").and_then(Value::as_u64) != Some(state.revision) {

@@ -202,8 +202,21 @@ pub struct Machine {
     pub password: Option<String>,
     /// Model and firmware, for the report.
     pub description: Option<String>,
+    /// Who says that it is the one with this serial number.
+    pub identity: Identity,
     /// Seconds it needs to be on or off.
     pub settle_s: Option<u64>,
+}
+
+/// Who says which machine it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// The machine, through the plugin's inspection, if it has one that tells.
+    #[default]
+    Inspect,
+    /// Nobody but whoever confirms the serial number: for inspections that boot something.
+    Operator,
 }
 
 /// The release before the one that is judged.

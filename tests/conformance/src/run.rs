@@ -12,7 +12,8 @@ use farrier_loader::{Search, Sha256};
 use tempfile::TempDir;
 
 use crate::check::{Check, Needs, checks};
-use crate::profile::{Profile, TargetKind};
+use crate::identity::{IDENTITY, Known};
+use crate::profile::{Identity, Profile, TargetKind};
 use crate::recording::{Recording, RecordingError};
 use crate::report::{Entry, Outcome, Report, SCHEMA, Subject, Why};
 use crate::sandbox::{Request, perform};
@@ -145,8 +146,7 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
         // Real machines are alone.
         jobs: if profile.target.kind == TargetKind::Machine { 1 } else { options.jobs.max(1) },
     };
-    let entries = plan.entries();
-    let mut notes = Vec::new();
+    let (entries, mut notes) = plan.entries();
     if let Some(recording) = &recording
         && recording.finish(profile, options.seed, &plugin, &entries)? == Some(0)
     {
@@ -251,11 +251,20 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// Results in the order of the table.
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> (Vec<Entry>, Vec<String>) {
         let chosen: Vec<&'static Check> =
             checks().filter(|check| check.matches(&self.options.filter)).collect();
         let slots: Vec<OnceLock<Entry>> = chosen.iter().map(|_| OnceLock::new()).collect();
         let gate = self.gate(&chosen, &slots);
+        let mut notes = Vec::new();
+        let stranger = match self.known(&chosen, gate.is_some()) {
+            Known::Yes => None,
+            Known::Unasked(note) => {
+                notes.push(note);
+                None
+            }
+            Known::No(reason) => Some(reason),
+        };
         let next = AtomicUsize::new(0);
         let running = Mutex::new(());
         let work = || {
@@ -263,8 +272,11 @@ impl Plan<'_> {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 chosen.get(index).zip(slots.get(index))
             } {
-                slot.get_or_init(|| match &gate {
-                    Some((id, reason)) if needs_gate(check, id) => {
+                slot.get_or_init(|| match (&gate, &stranger) {
+                    (Some((id, reason)), _) if needs_gate(check, id) => {
+                        Entry::new(check, Outcome::Skipped, Why::NotRun, reason.clone())
+                    }
+                    (_, Some(reason)) if check.needs == Needs::MachineChanged => {
                         Entry::new(check, Outcome::Skipped, Why::NotRun, reason.clone())
                     }
                     _ if self.options.program.is_none() => {
@@ -282,7 +294,18 @@ impl Plan<'_> {
             }
             work();
         });
-        slots.into_iter().filter_map(OnceLock::into_inner).collect()
+        (slots.into_iter().filter_map(OnceLock::into_inner).collect(), notes)
+    }
+
+    /// Whether the machine that is going to be changed is the one that was confirmed.
+    fn known(&self, chosen: &[&'static Check], closed: bool) -> Known {
+        let target = &self.profile.target;
+        let asks = target.kind == TargetKind::Machine && target.machine.identity == Identity::Inspect;
+        let changes = self.disruptive && chosen.iter().any(|check| check.needs == Needs::MachineChanged);
+        if !asks || !changes || closed {
+            return Known::Yes;
+        }
+        Known::of(&self.entry(&IDENTITY), target.machine.serial.as_deref().unwrap_or_default())
     }
 
     /// Runs the gates; the first that does not pass, and what is said of checks behind it.

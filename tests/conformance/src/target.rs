@@ -1,6 +1,7 @@
 //! Machines: emulators, a plugin's own memory, a real one.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -399,6 +400,26 @@ fn live(bench: &Bench, number: usize) -> Result<Peer, Finding> {
                 not_run(format!("`{other}` is none of the emulators redfish, sushy, ipmi, datagram"))
             }
         },
+    }
+}
+
+/// Serves one of the kit's own emulators until the process ends; `tell` gets what its machine is reached by.
+///
+/// # Errors
+///
+/// Why there is none, for people.
+pub fn serve_emulator(name: &str, tell: impl FnOnce(&str)) -> Result<Infallible, String> {
+    let peer = match name {
+        "redfish" => Peer::redfish(),
+        "ipmi" => Peer::ipmi(),
+        other => return Err(format!("`{other}` is none of the emulators redfish, ipmi")),
+    };
+    let peer = peer.map_err(|finding| match finding {
+        Finding::Failed(why) | Finding::NotApplicable(why) | Finding::NotRun(why) => why,
+    })?;
+    tell(&json!(peer.values).to_string());
+    loop {
+        std::thread::park();
     }
 }
 

@@ -1,7 +1,8 @@
 //! The command line, and the library in a test of somebody else's.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use farrier_sim::plugin;
 
@@ -110,8 +111,7 @@ fn what_does_not_exist_is_an_error_that_says_so() {
 fn a_machine_is_only_changed_when_its_serial_number_was_confirmed() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("target.toml");
-    let machine =
-        "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"SN1\"\naddress = \"127.0.0.1:1\"\n";
+    let machine = "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"SN1\"\nidentity = \"operator\"\naddress = \"127.0.0.1:1\"\n";
     std::fs::write(&target, machine).unwrap();
     let target = target.display().to_string();
     let run = |more: &[&str]| {
@@ -133,6 +133,57 @@ fn a_machine_is_only_changed_when_its_serial_number_was_confirmed() {
             .contains("the profile is about machine `SN1`, `SN2` was confirmed")
     );
     assert!(text(&confirmed).contains("POW-002 failed"), "{}", text(&confirmed));
+}
+
+/// One of the kit's emulators, in the place of a real machine.
+struct Machine(std::process::Child);
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn a_machine_is_only_changed_when_it_says_that_it_is_the_one() {
+    let mut machine = Machine(
+        Command::new(env!("CARGO_BIN_EXE_farrier-conformance"))
+            .args(["emulate", "redfish"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let mut line = String::new();
+    BufReader::new(machine.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let run = |plugin_name: &str, profile: &str, serial: &str| {
+        let file = folder.path().join(format!("{plugin_name}-{serial}.toml"));
+        let target = format!(
+            "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"{serial}\"\naddress = {}\nuser = {}\npassword = {}\n",
+            said["address"], said["user"], said["password"]
+        );
+        std::fs::write(&file, target).unwrap();
+        let (library, file) =
+            (plugin::library(plugin_name).unwrap().display().to_string(), file.display().to_string());
+        let profile = format!("{}/../../{profile}", env!("CARGO_MANIFEST_DIR"));
+        let arguments =
+            ["run", &library, "--profile", &profile, "--target", &file, "--filter", "POW-002,POW-003"];
+        text(&kit(&[&arguments[..], &["--confirm", serial]].concat()))
+    };
+
+    let same = run("redfish", "drivers/redfish/conformance.toml", "KIT-1");
+    let other = run("redfish", "drivers/redfish/conformance.toml", "KIT-2");
+    let unasked = run("template", "plugins/template/conformance.toml", "KIT-1");
+
+    assert!(same.contains("2 passed, 0 failed"), "{same}");
+    let stranger = "POW-002 skipped: it changes the machine, which did not turn out to be `KIT-2`: \
+        it says that it is `KIT-1`";
+    assert!(other.contains(stranger) && other.contains("0 passed, 0 failed"), "{other}");
+    let note = "note: nobody but the operator says that the machine is `KIT-1`: \
+        this plugin has no inspection that could tell";
+    assert!(unasked.contains(note), "{unasked}");
 }
 
 #[test]
