@@ -255,7 +255,8 @@ impl Inventory {
         self.records.push(record);
     }
 
-    fn change(&mut self, number: u8, change: impl FnOnce(&mut Sensor)) {
+    /// Changes the sensor of this number in the first unit of the BMC, if there is one.
+    pub fn change(&mut self, number: u8, change: impl FnOnce(&mut Sensor)) {
         let found = self.sensors.iter_mut().find(|sensor| (sensor.lun, sensor.number) == (0, number));
         if let Some(sensor) = found {
             change(sensor);

@@ -1,3 +1,4 @@
-//! The product with vendors' BMCs from the labs.
+//! The product with BMCs from the labs.
 
+mod ipmi;
 mod redfish;

@@ -27,4 +27,5 @@ mod rows;
 mod rpc;
 mod sdk;
 mod secrets;
+mod sensors;
 mod steps;
