@@ -18,8 +18,17 @@ use crate::transport::Transport;
 use crate::transport::error::TransportError;
 use crate::transport::serial::SerialOpener;
 
-/// Longest time a stop waits for BMCs to close their sessions.
+/// Longest time a stop waits for BMCs to close their sessions, if there are not many.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many are not many.
+const BMCS_FEW: u32 = 1000;
+
+/// More time for each BMC beyond those: what a slow machine needs to tell it.
+const CLOSE_PATIENCE_EACH: Duration = Duration::from_micros(250);
+
+/// Kept free of the time that the host gives for a stop, so that it does not count as late.
+const STOP_RESERVE: Duration = Duration::from_millis(250);
 
 /// Kept free at the end of a call's time, to report what happened.
 const REPORT_TIME: Duration = Duration::from_millis(200);
@@ -66,12 +75,15 @@ impl Shared {
         })
     }
 
-    /// Closes all sessions, waiting at most `patience`, and never longer than two seconds.
+    /// Closes all consoles and sessions, waiting at most `patience`: up to a thousand BMCs never longer than two
+    /// seconds.
     pub async fn close(&self, patience: Duration) {
-        let patience = patience.min(CLOSE_PATIENCE);
-        // Consoles first: they are ended by commands.
-        timeout(patience, self.consoles.stop_all()).await.unwrap_or_default();
-        self.transport.close(patience).await;
+        let bmcs = u32::try_from(self.transport.bmcs()).unwrap_or(u32::MAX);
+        let enough = CLOSE_PATIENCE + CLOSE_PATIENCE_EACH * bmcs.saturating_sub(BMCS_FEW);
+        let patience = patience.saturating_sub(STOP_RESERVE).min(enough);
+        // Consoles have sessions of their own.
+        let consoles = timeout(patience, self.consoles.stop_all());
+        tokio::join!(self.transport.close(patience), async { consoles.await.unwrap_or_default() });
     }
 
     /// How to reach the BMC of a task's node.

@@ -192,10 +192,18 @@ impl Transport {
     }
 
     /// Closes all sessions, waiting at most `patience` for the BMCs to say so. Commands fail from now on.
+    ///
+    /// All BMCs are told before any is waited for.
     pub async fn close(&self, patience: Duration) {
         self.pool.shut();
         // Whoever did not answer by then ends the session by its own time limit.
         timeout(patience, self.pool.all_links_ended()).await.unwrap_or_default();
+    }
+
+    /// How many BMCs are spoken to or have a session, at the moment.
+    #[must_use]
+    pub fn bmcs(&self) -> usize {
+        self.pool.links()
     }
 
     /// How many datagrams were ignored, by reason.

@@ -206,9 +206,7 @@ impl World {
         assert!(self.daemon.stop().unwrap().success());
         let sessions: usize = self.fleet.bmcs.iter().map(ipmi::Bmc::sessions).sum();
         if sessions != 0 {
-            println!(
-                "\nthe daemon had two seconds to close its sessions, and left {sessions} to the BMCs' own limit"
-            );
+            println!("\nthe daemon left {sessions} sessions to the BMCs' own limit when it ended");
         }
         self.settings = configured(self.settings.clone(), interval, idle);
         self.daemon = Farrierd::start(&self.settings).unwrap();

@@ -244,11 +244,22 @@ impl Channel {
     }
 
     /// Ends the session and waits a moment for the BMC to say so.
-    pub(super) async fn close(mut self, mut round_trip: RoundTrip) {
-        let mut work = Work::errand(CLOSE_PATIENCE);
+    pub(super) async fn close(self, round_trip: RoundTrip) {
+        self.close_in(round_trip, CLOSE_PATIENCE, Duration::ZERO).await;
+    }
+
+    /// The same while thousands of others do so: to look at their answers takes longer than a BMC needs for one, and
+    /// to ask again meanwhile would take longer still.
+    pub(super) async fn close_with_others(self, round_trip: RoundTrip) {
+        self.close_in(round_trip, CLOSE_PATIENCE + CLOSE_PATIENCE / 2, CLOSE_PATIENCE).await;
+    }
+
+    /// Ends the session within `patience`; asks again when the BMC is silent, but not before `wait_min`.
+    async fn close_in(mut self, mut round_trip: RoundTrip, patience: Duration, wait_min: Duration) {
+        let mut work = Work::errand(patience);
         let message = Message::from(CloseSession(self.session.bmc_id()));
         abandon_all(&self.wire, &mut self.ghosts, &mut work).await;
-        let request = Request::to_bmc(&message);
+        let request = Request { wait_min, ..Request::to_bmc(&message) };
         let answer =
             self.exchange(request, CLOSE_SENDS_MAX, Some(CLOSE_PATIENCE), &mut round_trip, &mut work).await;
         if !matches!(answer, Answer::Reply(_)) {

@@ -61,6 +61,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// How long a keep-alive may take.
 const KEEPALIVE_PATIENCE: Duration = Duration::from_secs(5);
 
+/// From so many links on all of them close their sessions in another way than one does.
+const CROWD: usize = 100;
+
 /// What a link is told.
 #[derive(Debug)]
 pub(super) enum Mail {
@@ -176,10 +179,13 @@ impl Link {
     }
 
     async fn close_session(&mut self) {
-        if let Some(channel) = self.channel.take() {
+        let Some(channel) = self.channel.take() else { return };
+        if self.pool.is_closing() && CROWD <= self.pool.links() {
+            Box::pin(channel.close_with_others(self.known.round_trip)).await;
+        } else {
             Box::pin(channel.close(self.known.round_trip)).await;
-            debug!(bmc = %self.endpoint, "session closed");
         }
+        debug!(bmc = %self.endpoint, "session closed");
     }
 
     async fn keep_alive(&mut self) {
@@ -334,11 +340,17 @@ impl Link {
         let code = CompletionCode(reply.completion_code);
         match code {
             CompletionCode::SUCCESS => Ok(Some(reply)),
-            CompletionCode::DUPLICATE if job.repeat != Repeat::Freely => Err(self.outcome_unknown(job, work)),
-            CompletionCode::DUPLICATE if retries.duplicates < DUPLICATES_MAX => {
+            CompletionCode::DUPLICATE if job.repeat == Repeat::Idempotent && self.has_repeated(job) => {
+                // An earlier copy was carried out, and its answer lost.
+                Ok(Some(Reply { completion_code: CompletionCode::SUCCESS.0, ..reply }))
+            }
+            CompletionCode::DUPLICATE
+                if job.repeat.outlives_session() && retries.duplicates < DUPLICATES_MAX =>
+            {
                 retries.duplicates += 1;
                 Ok(None)
             }
+            CompletionCode::DUPLICATE if job.repeat != Repeat::Freely => Err(self.outcome_unknown(job, work)),
             CompletionCode::INSUFFICIENT_PRIVILEGE => {
                 let privilege = job.target.credentials.privilege;
                 if retries.privilege_set {
@@ -362,6 +374,11 @@ impl Link {
             }
             _ => Ok(Some(reply)),
         }
+    }
+
+    /// Whether the request of a job that changes something was sent more than once in this session.
+    fn has_repeated(&self, job: &Job) -> bool {
+        self.channel.as_ref().is_some_and(|channel| channel.under_way.as_ref() == Some(&job.message))
     }
 
     fn is_retryable(&self, code: CompletionCode, job: &Job) -> bool {

@@ -201,6 +201,11 @@ impl Pool {
         self.closing.load(Ordering::Acquire)
     }
 
+    /// How many links there are.
+    pub(super) fn links(&self) -> usize {
+        *self.links.borrow()
+    }
+
     pub(super) fn link_ended(&self) {
         self.links.send_modify(|count| *count = count.saturating_sub(1));
     }

@@ -14,7 +14,7 @@ use farrier_ipmi::target::Privilege;
 use farrier_ipmi::transport::error::{AuthenticationFault, TransportError};
 use farrier_sim::inject::Trouble;
 use farrier_sim::ipmi::{Bmc, Settings};
-use farrier_sim::network::{Fault, Network, Plan};
+use farrier_sim::network::{Fault, Network, Plan, Way};
 use ipmi_rs::app::GetDeviceId;
 use tokio::time::Instant;
 
@@ -441,6 +441,26 @@ async fn a_duplicate_request_counts_as_unknown_or_is_asked_again() {
 
     assert!(error.is_outcome_unknown(), "{error}");
     assert!(!status.unwrap().power_on);
+}
+
+#[tokio::test]
+async fn a_duplicate_of_an_order_that_was_repeated_is_a_success_and_of_another_is_given_again() {
+    let order = async |plan: Plan| {
+        let bmc = bmc();
+        bmc.state().trouble.refuse(CHASSIS_CONTROL, 0xCF, 1);
+        let network = Network::between(bmc.address(), plan).unwrap();
+        let before = bmc.state().datagrams;
+        transport().execute(&PINNED.at(network.address()), ChassisControl::On, soon()).await.unwrap();
+        (bmc.is_on(), bmc.state().datagrams - before)
+    };
+
+    // The first copy of the order is lost, so the BMC that takes the second for a duplicate is believed.
+    let fifth = Plan::Once { way: Way::ToBmc, number: 5, fault: Fault::Drop, seed: 1 };
+    let repeated = order(fifth).await;
+    let single = order(Plan::Random { seed: 1, rates: Vec::new() }).await;
+
+    // Three messages of the login, the level, the order.
+    assert_eq!((repeated, single), ((false, 5), (true, 6)));
 }
 
 #[tokio::test]

@@ -8,10 +8,15 @@ use farrier_ipmi::crypto::CipherSuite;
 use farrier_ipmi::target::Privilege;
 use farrier_ipmi::transport::error::TransportError;
 use farrier_ipmi::transport::{Transport, TransportOptions};
-use farrier_sim::ipmi::{Bmc, Settings};
+use farrier_sdk::prelude::*;
+use farrier_sdk::serde_json::json;
+use farrier_sim::ipmi::{self, Bmc, Fleet, Place, Settings};
 use farrier_sim::network::{Fault, Network, Plan, Way};
+use farrier_sim::wait::wait_for;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::bench::{Bench, task};
 use crate::{LOGIN, Login, PATIENCE, bmc, eventually, quick, soon, transport};
 
 #[tokio::test]
@@ -52,6 +57,38 @@ async fn closing_the_transport_waits_for_its_sessions() {
     assert!(bmcs.iter().all(|bmc| bmc.sessions() == 0));
     let error = transport.execute(&LOGIN.at(bmcs[0].address()), GetChassisStatus, soon()).await.unwrap_err();
     assert!(matches!(error, TransportError::Closing(_)), "{error}");
+}
+
+/// As when a plugin stops: what was not sent by the end of `close` never is.
+#[test]
+fn closing_two_thousand_sessions_leaves_none_though_a_tenth_is_dead() {
+    let settings = |_| Settings { log_max: 0, ..Settings::default() };
+    let fleet = Fleet::start(2000, Place::Any([127, 0, 0, 1].into()), settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bench = Arc::new(runtime.block_on(async { Bench::new() }));
+    runtime.block_on(async {
+        let mut calls = JoinSet::new();
+        for bmc in &fleet.bmcs {
+            let bench = Arc::clone(&bench);
+            let task = task(bmc.address(), ipmi::USER, ipmi::PASSWORD, &json!({"ipmi_cipher_suite": 17}));
+            calls.spawn(async move { bench.power.get_power_state(&task).await.unwrap() });
+        }
+        calls.join_all().await;
+    });
+    assert_eq!(fleet.bmcs.iter().map(Bmc::sessions).sum::<usize>(), 2000);
+    let (dead, alive): (Vec<_>, Vec<_>) =
+        fleet.bmcs.iter().enumerate().partition(|(index, _)| index % 10 == 3);
+    for (_, bmc) in &dead {
+        bmc.state().trouble.deaf = true;
+    }
+
+    runtime.block_on(bench.shared.close(PATIENCE));
+    runtime.shutdown_background();
+
+    // What was sent last may not have been taken yet.
+    let open = || alive.iter().filter(|(_, bmc)| bmc.sessions() != 0).count();
+    wait_for("all sessions are closed", PATIENCE, || (open() == 0).then_some(())).unwrap();
+    assert!(dead.iter().all(|(_, bmc)| bmc.sessions() == 1));
 }
 
 #[tokio::test]
