@@ -127,14 +127,24 @@ async fn send(
     if task.info().ipmi_disable_boot_timeout.unwrap_or(shared.options.disable_boot_timeout) {
         keep_flags(shared, bmc, task).await?;
     }
-    let flags = SetBootOption::Flags(flags_for(task.node(), device, persistent)?);
+    let flags = flags_for(task.node(), device, persistent)?;
+    let Err(error) = send_flags(bmc, SetBootOption::Flags(flags)).await else { return Ok(()) };
+    let all_may_do = |code| quirks::takes_all_flags(vendor(task.node()), device, code);
+    if !error.completion_code().is_some_and(all_may_do) {
+        return Err(error.into());
+    }
+    info!(node = task.node().uuid, error = %Chain(&error), "boot device refused, trying it with all boot flags");
+    Ok(send_flags(bmc, SetBootOption::AllFlags { selector: flags.selector }).await?)
+}
+
+async fn send_flags(bmc: &Bmc<'_>, flags: SetBootOption) -> Result<(), TransportError> {
     match bmc.execute(flags).await {
         Err(error) if is_changed_by_another(&error) => {
             // Somebody began a change and never ended it.
             bmc.execute(SetBootOption::EndChange).await?;
-            Ok(bmc.execute(flags).await?)
+            bmc.execute(flags).await
         }
-        other => Ok(other?),
+        other => other,
     }
 }
 

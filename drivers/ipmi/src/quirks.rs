@@ -19,6 +19,17 @@ const SELECTORS: &[(&str, BootMode, BootDevice, u8)] = &[
     // next selector above this line
 ];
 
+/// Devices that some machines take only with every bit of the first byte of the boot flags; the others, and those
+/// machines as far as they can, take the bits that are meant.
+///
+/// Vendor as in `properties.vendor`, folded; device.
+#[rustfmt::skip]
+const ALL_FLAGS: &[(&str, BootDevice)] = &[
+    // Source: `AllFlags` of `chassis/boot.rs`.
+    ("supermicro", BootDevice::Bios),
+    // next device above this line
+];
+
 /// Completion codes of BMCs that cannot keep boot flags beyond 60 seconds: OpenBMC refuses the parameter, others
 /// the value, the length, the command or the user. The flags themselves work all the same.
 const FLAGS_NOT_KEPT: [CompletionCode; 5] = [
@@ -36,6 +47,13 @@ pub(crate) fn boot_selector(vendor: Option<&str>, mode: BootMode, device: &BootD
         .iter()
         .find(|(of, in_mode, wanted, _)| vendor.contains(of) && *in_mode == mode && wanted == device)
         .map(|(_, _, _, selector)| *selector)
+}
+
+/// Whether a machine of this vendor that has refused a device may take it with all flags.
+pub(crate) fn takes_all_flags(vendor: Option<&str>, device: &BootDevice, refusal: CompletionCode) -> bool {
+    let vendor = vendor.map(fold).unwrap_or_default();
+    refusal == CompletionCode::INVALID_FIELD
+        && ALL_FLAGS.iter().any(|(of, wanted)| vendor.contains(of) && wanted == device)
 }
 
 /// Whether this refusal to keep boot flags may be ignored.

@@ -142,6 +142,8 @@ pub struct ChassisTrouble {
     pub moves_before_order: Option<bool>,
     /// Code for boot option parameter 3, which keeps boot flags beyond a minute.
     pub keep_flags_code: Option<u8>,
+    /// Refuses boot flags with this selector, unless the first byte has every bit.
+    pub wants_all_flags: Option<u8>,
     /// Accepts boot flags and keeps the device alone.
     pub forgets_flag_bits: bool,
     /// How long a cold or warm reset of the BMC takes, in which it is deaf.

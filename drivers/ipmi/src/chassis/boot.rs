@@ -25,6 +25,13 @@ pub enum SetBootOption {
     KeepFlags,
     /// Sets the boot flags.
     Flags(BootFlags),
+    /// Sets this selector, with every bit of the first byte of the boot flags.
+    ///
+    /// Source: what Supermicro's own tool sends; reported in metal-core issue 19.
+    AllFlags {
+        /// Which device; see [`selector`].
+        selector: u8,
+    },
 }
 
 impl SetBootOption {
@@ -41,6 +48,7 @@ impl From<SetBootOption> for Message {
                 let [first, second] = flags.to_bytes();
                 vec![BOOT_FLAGS, first, second, 0, 0, 0]
             }
+            SetBootOption::AllFlags { selector } => vec![BOOT_FLAGS, 0xFF, selector << 2, 0, 0, 0],
         };
         Self::new_request(NetFn::Chassis, 0x08, data)
     }

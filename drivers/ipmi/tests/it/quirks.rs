@@ -207,6 +207,25 @@ async fn supermicro_boots_its_disk_by_its_own_selector() {
 }
 
 #[tokio::test]
+async fn supermicro_that_wants_all_boot_flags_for_its_setup_gets_them_and_others_an_error() {
+    const SETUP: u8 = 6;
+    for (vendor, device, set) in [
+        ("supermicro", BootDevice::Bios, Some([0xFF, 0x18, 0, 0, 0])),
+        ("Super Micro Computer Inc.", BootDevice::Pxe, Some([0xA0, 0x04, 0, 0, 0])),
+        ("dell", BootDevice::Bios, None),
+    ] {
+        let bmc = bmc_with(|trouble| trouble.chassis.wants_all_flags = Some(SETUP));
+        let node = json!({"properties": {"vendor": vendor}});
+        let task = task_on(bmc.address(), ipmi::USER, ipmi::PASSWORD, &json!({}), &node);
+
+        let done = Bench::new().management.set_boot_device(&task, device, false).await;
+
+        assert_eq!(done.is_ok(), set.is_some(), "{vendor}: {done:?}");
+        assert_eq!(bmc.state().machine.boot_flags(), set.unwrap_or([0; 5]), "{vendor}");
+    }
+}
+
+#[tokio::test]
 async fn a_reset_of_a_machine_that_is_off_is_a_start() {
     let bmc = bmc();
     let bench = Bench::new();

@@ -19,6 +19,7 @@ const QUIRKS: &[Row] = &[
     ("pyghmi, virtualbmc: suite 3 whatever was asked, silence for wrong users, no sensors, forgotten flags", &[
         "a_bmc_that_always_picks_suite_three_gets_it_and_is_remembered", "silence_for_a_wrong_user_says_what_is_probably_wrong",
         "a_network_that_loses_does_not_kill_a_bmc_that_dies_of_early_farewells", "forgotten_flags_leave_the_device",
+        "a_login_that_is_renamed_while_its_answer_was_late_is_not_a_wrong_password",
         "its_machine_is_switched_and_told_what_to_boot", "wrong_users_and_passwords_are_errors_that_say_so",
     ]),
     ("ipmi_sim: no suite 17, no list of suites, repeated RAKP ignored, no whole-record reads", &[
@@ -30,9 +31,10 @@ const QUIRKS: &[Row] = &[
         "a_privilege_command_that_fails_in_the_better_suite_leads_to_the_other",
         "a_privilege_command_that_fails_in_every_suite_is_an_error_with_its_code",
     ]),
-    ("Supermicro: UEFI disk 24h, reset while off, D5h when off, bad checksums, long key exchange codes", &[
+    ("Supermicro: UEFI disk 24h, reset while off, D5h when off, bad checksums, long key exchange codes, FFh for BIOS", &[
         "supermicro_is_survived_with_its_checksums_and_long_codes", "supermicro_boots_its_disk_by_its_own_selector",
         "a_reset_of_a_machine_that_is_off_is_a_start", "supermicro_is_known_by_all_its_names",
+        "supermicro_that_wants_all_boot_flags_for_its_setup_gets_them_and_others_an_error",
     ]),
     ("Dell: D5h for what changes nothing, whole-record reads time out, swallowed resets, strict lock-out", &[
         "dell_refuses_what_changes_nothing_and_that_is_success", "records_come_in_pieces_as_small_as_the_bmc_likes",

@@ -77,6 +77,13 @@ impl Controller {
         if value.len() != stored.len() {
             return vec![code::LENGTH];
         }
+        if let (BOOT_FLAGS, Some(all), [first, second, ..]) =
+            (index, self.trouble.chassis.wants_all_flags, value)
+            && *second >> 2 & 0x0F == all
+            && *first != 0xFF
+        {
+            return vec![code::INVALID_FIELD];
+        }
         if index == BOOT_FLAGS && self.trouble.chassis.forgets_flag_bits {
             for (to, from) in stored.iter_mut().zip(value).skip(1) {
                 *to = *from;
