@@ -3,8 +3,11 @@
 //! QEMU without KVM runs a guest of 512 bytes that greets and echoes on its serial port and powers off when its
 //! power button is pressed. `ipmi_sim` is its BMC.
 
-use std::fs;
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -29,6 +32,17 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ports tried, most of which are beyond 30,000 when the search begins there.
 const PORTS_MAX: u32 = 12_000;
+
+/// Stands in for `timeout`, by which the lab gives QEMU two seconds to hear of a reset or the power button: on a busy
+/// machine it does not, and the order is lost without a word. This tells it until it has heard.
+const TELL_UNTIL_HEARD: &str = r#"#!/bin/sh
+shift
+orders=$(cat)
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
+    printf '%s\n' "$orders" | "$@" && exit
+done
+exit 1
+"#;
 
 /// A machine, off at first. Dropping it stops it and its BMC.
 #[derive(Debug)]
@@ -59,6 +73,7 @@ impl LabVm {
         // It leaves its programs in the background, so somebody has to stay for them.
         command.args(["-c", "\"$0\" \"$@\" && echo started && exec sleep infinity"]).arg(&script);
         command.args(["-u", USER, "-w", PASSWORD, "-m", "vm", "-p", &port.to_string(), "-s"]).arg(directory);
+        command.env("PATH", path_with(&directory.join("bin"))?);
         let log = directory.join("log");
         let mut process = Process::start("start-ipmi-sim", command, &log)?;
         process.wait_until("it is started", START_PATIENCE, || {
@@ -97,6 +112,19 @@ impl Drop for LabVm {
         // What is left is killed with the process group.
         run(stop).map(drop).unwrap_or_default();
     }
+}
+
+/// The search path with a directory before all others, in which is what the lab's programs find in place of others.
+fn path_with(bin: &Path) -> Result<OsString, SimError> {
+    let tool = bin.join("timeout");
+    fs::create_dir_all(bin).map_err(SimError::io("make a directory for programs"))?;
+    fs::write(&tool, TELL_UNTIL_HEARD).map_err(SimError::io("write a program"))?;
+    fs::set_permissions(&tool, Permissions::from_mode(0o755))
+        .map_err(SimError::io("make a program executable"))?;
+    let mut path = bin.as_os_str().to_owned();
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
+    Ok(path)
 }
 
 /// A UDP port for the BMC. The lab takes two TCP ports that follow from it: its last four digits after a 2, and the
