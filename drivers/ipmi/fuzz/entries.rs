@@ -34,8 +34,18 @@ pub(crate) struct Target {
     pub(crate) name: &'static str,
     /// What it does with an input.
     pub(crate) run: fn(&[u8]),
+    /// What its corpus begins with, before what was found by fuzzing.
+    seeds: fn() -> Vec<Vec<u8>>,
+}
+
+impl Target {
     /// What its corpus begins with.
-    pub(crate) seeds: fn() -> Vec<Vec<u8>>,
+    pub(crate) fn corpus(&self) -> Vec<Vec<u8>> {
+        let mut corpus = (self.seeds)();
+        let found = lines(include_str!("../tests/corpus/found.txt"));
+        corpus.extend(found.filter(|(of, _)| *of == self.name).map(|(_, input)| input));
+        corpus
+    }
 }
 
 /// All targets.
@@ -57,13 +67,19 @@ pub(crate) fn run(name: &str, data: &[u8]) {
 
 /// What BMCs have sent.
 pub(crate) fn datagrams() -> Vec<Vec<u8>> {
-    let lines = include_str!("../tests/corpus/datagrams.txt").lines().filter(|line| !line.starts_with('#'));
+    lines(include_str!("../tests/corpus/datagrams.txt")).map(|(_, datagram)| datagram).collect()
+}
+
+/// The first word of each line of a corpus, and the bytes behind it.
+fn lines(corpus: &str) -> impl Iterator<Item = (&str, Vec<u8>)> {
     let byte = |pair: &[u8]| {
         let digits = std::str::from_utf8(pair).expect("the corpus is text");
         u8::from_str_radix(digits, 16).expect("the corpus has hexadecimal digits")
     };
-    let digits = lines.map(|line| line.split_once(' ').expect("a sender and a datagram").1.as_bytes());
-    digits.map(|digits| digits.chunks(2).map(byte).collect()).collect()
+    corpus.lines().filter(|line| !line.starts_with('#')).map(move |line| {
+        let (word, digits) = line.split_once(' ').expect("a word, a space and digits");
+        (word, digits.as_bytes().chunks(2).map(byte).collect())
+    })
 }
 
 fn datagram(data: &[u8]) {

@@ -142,7 +142,7 @@ fn logins(bmc: &Bmc, target: &Arc<Target>) -> Vec<(Vec<Vec<u8>>, Handshake)> {
 /// Changes the seeds of a target again and again, and runs it.
 fn fuzz(name: &str) {
     let target = entries::TARGETS.iter().find(|target| target.name == name).unwrap();
-    let seeds = (target.seeds)();
+    let seeds = target.corpus();
     for seed in &seeds {
         entries::run(name, seed);
     }
