@@ -426,7 +426,7 @@ pub fn serve_emulator(name: &str, tell: impl FnOnce(&str)) -> Result<Infallible,
 /// A machine of the profile's protocol that never answers but takes everything.
 pub(crate) fn silent(bench: &Bench) -> Result<Peer, Finding> {
     match bench.profile().protocol {
-        Protocol::None => Err(Finding::NotApplicable("the plugin speaks to nobody".to_owned())),
+        Protocol::None => Err(Finding::NotApplicable("the profile names no protocol that the kit knows".to_owned())),
         Protocol::Http => Peer::http(HttpFault::Silence),
         Protocol::Ipmi => {
             let peer = Peer::ipmi()?;

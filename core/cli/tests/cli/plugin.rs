@@ -323,6 +323,23 @@ fn a_new_plugin_has_its_name_everywhere() {
     assert!(source.contains("pub(crate) pdu_http_address: String"), "{source}");
 }
 
+/// The workflow of a new plugin begins with `cargo fmt --check`.
+#[test]
+fn a_new_plugin_is_formatted_whatever_its_name_is() {
+    let directory = TempDir::new().unwrap();
+    for name in ["a", "zebra", "a-name-that-makes-every-line-longer"] {
+        let run = new(directory.path(), &format!("{name} --directory DIR/{name}"));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+
+        let mut format = std::process::Command::new(env!("CARGO"));
+        format.args(["fmt", "--check"]).current_dir(directory.path().join(name));
+        let checked = format.output().unwrap();
+
+        assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stdout));
+        assert!(!run.stdout.contains("cargo fmt"), "{}", run.stdout);
+    }
+}
+
 #[test]
 fn nothing_is_written_over_and_bad_names_are_refused() {
     let directory = TempDir::new().unwrap();

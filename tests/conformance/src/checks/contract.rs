@@ -213,7 +213,7 @@ fn complaint(
 fn validates_offline(bench: &Bench) -> Judgement {
     let session = bench.load()?;
     if bench.profile().protocol == Protocol::None {
-        return not_applicable("the plugin speaks to nobody");
+        return not_applicable("the profile names no protocol that the kit knows");
     }
     let mut faults = Vec::new();
     let peer = target::silent(bench)?;

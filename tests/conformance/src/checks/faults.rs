@@ -127,7 +127,7 @@ fn ask_all(bench: &Bench, protocol: Protocol, peer: &Peer) -> Result<Vec<Outcome
 fn speaks(bench: &Bench, protocol: Protocol) -> Judgement {
     let own = bench.profile().protocol;
     let fits = own == protocol || (protocol == Protocol::Datagram && own == Protocol::Ipmi);
-    if fits { Ok(()) } else { not_applicable("its machines speak another protocol") }
+    if fits { Ok(()) } else { not_applicable("the `protocol` of the profile is another one") }
 }
 
 /// What an error has to be.

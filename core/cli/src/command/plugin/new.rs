@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::Args;
 use serde_json::json;
@@ -55,13 +56,25 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<(), CliError
     for file in FILES {
         write(&directory.join(file.path), &file.text(&names, &sdk))?;
     }
+    let format = if formatted(&directory) { "" } else { "  cargo fmt\n" };
     let shown = directory.display();
     let text = format!(
-        "plugin `{name}` is in `{shown}`\n\n  cd {shown}\n  cargo test\n  cargo build --release\n  farrier plugin check target/release/{}\n",
+        "plugin `{name}` is in `{shown}`\n\n  cd {shown}\n{format}  cargo test\n  cargo build --release\n  farrier plugin check target/release/{}\n",
         names.library()
     );
     let files: Vec<&str> = FILES.iter().map(|file| file.path).collect();
     output.facts(&text, &json!({"plugin": name, "directory": directory, "files": files}))
+}
+
+/// Formats the crate as its owner's `cargo fmt` would; whether that was possible.
+///
+/// How long lines are and how names are sorted depends on the plugin's name, so that no template is right for all.
+fn formatted(directory: &Path) -> bool {
+    let roots = ["src/lib.rs", "examples/simulator/main.rs"].map(|root| directory.join(root));
+    let mut rustfmt = Command::new("rustfmt");
+    rustfmt.args(["--edition", "2024"]).args(roots);
+    rustfmt.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    rustfmt.status().is_ok_and(|status| status.success())
 }
 
 /// Why a name cannot be one.

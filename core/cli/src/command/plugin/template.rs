@@ -73,13 +73,15 @@ impl Names {
             renamed.push_str(before);
             let in_identifier =
                 after.starts_with('_') || renamed.ends_with(['_']) || renamed.ends_with("lib");
-            renamed.push_str(if word.starts_with('A') && word != "ACME" {
-                &self.camel
+            if word == "ACME" {
+                renamed.push_str(&self.snake.to_ascii_uppercase());
+            } else if word.starts_with('A') {
+                renamed.push_str(&self.camel);
             } else if in_identifier {
-                &self.snake
+                renamed.push_str(&self.snake);
             } else {
-                &self.kebab
-            });
+                renamed.push_str(&self.kebab);
+            }
             rest = after;
         }
         renamed + rest
@@ -89,9 +91,7 @@ impl Names {
 impl File {
     /// The file for a plugin of this name, on this SDK.
     pub(super) fn text(&self, names: &Names, sdk: &str) -> String {
-        let text =
-            names.rename(self.text).replace("ACME_", &format!("{}_", names.snake.to_ascii_uppercase()));
-        text.replace("@SDK@", sdk)
+        names.rename(self.text).replace("@SDK@", sdk)
     }
 }
 
@@ -105,11 +105,12 @@ mod tests {
     fn each_form_of_the_name_goes_where_it_belongs() {
         let names = Names::new("pdu-http");
 
-        let text = names.rename("name: \"acme\", acme_address AcmePower libacme.so `[acme]` Acme BMCs");
+        let text =
+            names.rename("name: \"acme\", acme_address AcmePower libacme.so `[acme]` ACME_KEY Acme BMCs");
 
         assert_eq!(
             text,
-            "name: \"pdu-http\", pdu_http_address PduHttpPower libpdu_http.so `[pdu-http]` PduHttp BMCs"
+            "name: \"pdu-http\", pdu_http_address PduHttpPower libpdu_http.so `[pdu-http]` PDU_HTTP_KEY PduHttp BMCs"
         );
         assert_eq!(names.library(), "libpdu_http.so");
     }
