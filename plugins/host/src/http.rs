@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `request` | what a driver asks, and what it gets |
 //! | `secrets` | values put in, and masked again |
+//! | `session` | what is kept of a device between requests |
 //! | `client` | the connections |
 //! | [`cassette`] | recording and replay |
 //!
@@ -17,6 +18,7 @@ pub(crate) mod cassette;
 mod client;
 mod request;
 mod secrets;
+mod session;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +27,7 @@ use std::time::{Duration, Instant};
 use farrier_sdk::error::DriverError;
 use farrier_sdk::glue::{BoxFuture, decode, encode};
 use farrier_sdk::secret::Secret;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{COOKIE, HeaderName, HeaderValue};
 use serde_json::json;
 use tracing::debug;
 
@@ -34,13 +36,17 @@ use crate::task::NodeAccess;
 use cassette::Cassette;
 use client::Clients;
 use request::{Answer, Login, Request};
-use secrets::{Masked, Wanted};
+use secrets::{MASK, Masked, Wanted};
+use session::{Sessions, Whose, cookie_value};
 
 /// How long a request may take when neither it nor its call has a limit.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Most tokens that are kept; beyond it all are asked for again.
 const TOKENS_MAX: usize = 10_000;
+
+/// How long a cookie is, at least, that is as good as a password; in bytes.
+const COOKIE_SECRET_LENGTH_MIN: usize = 16;
 
 /// The service of one plugin: its connections end with it.
 pub(crate) struct Http {
@@ -49,6 +55,7 @@ pub(crate) struct Http {
     cassette: Option<Cassette>,
     /// Tokens of devices, by login and the secrets in it.
     tokens: Mutex<HashMap<(String, u64), Secret<String>>>,
+    sessions: Mutex<Sessions>,
     /// Every secret the plugin has been told or had put in; kept with a cassette only.
     known: Mutex<Masked>,
 }
@@ -61,8 +68,8 @@ impl std::fmt::Debug for Http {
 
 impl Http {
     pub(crate) fn new(runner: Runner, cassette: Option<Cassette>) -> Self {
-        let (tokens, known) = (Mutex::default(), Mutex::default());
-        Self { runner, clients: Clients::default(), cassette, tokens, known }
+        let (tokens, sessions, known) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { runner, clients: Clients::default(), cassette, tokens, sessions, known }
     }
 
     /// Answers what a driver asks of its task: a request is ours, everything else the node's.
@@ -75,6 +82,11 @@ impl Http {
     ) -> BoxFuture<Result<Vec<u8>, DriverError>> {
         match method.as_str() {
             "http.request" => Box::pin(async move { self.request(access, &arguments, deadline).await }),
+            "http.session" => Box::pin(async move { self.open_session(&arguments) }),
+            other if other.starts_with("http.") => Box::pin(async move {
+                let version = env!("CARGO_PKG_VERSION");
+                Err(DriverError::unsupported(format!("host {version} has no service `{method}`")))
+            }),
             // What a driver is told it may send, and then it must not be on a cassette.
             "secret.reveal" | "secret.reveal_instance" if self.cassette.is_some() => Box::pin(async move {
                 let value = access.call(method, arguments).await?;
@@ -87,6 +99,14 @@ impl Http {
         }
     }
 
+    /// The name of the session that a driver describes by what its requests have in common.
+    fn open_session(&self, arguments: &[u8]) -> Result<Vec<u8>, DriverError> {
+        let common: Request = decode(arguments)?;
+        common.check()?;
+        let name = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).open(common);
+        encode(&json!({"session": name}))
+    }
+
     fn learn(&self, secret: &Secret<String>) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).add(secret);
     }
@@ -97,7 +117,11 @@ impl Http {
         arguments: &[u8],
         deadline: Option<Instant>,
     ) -> Result<Vec<u8>, DriverError> {
-        let request: Request = decode(arguments)?;
+        let mut request: Request = decode(arguments)?;
+        if let Some(name) = &request.session {
+            let common = self.sessions.lock().unwrap_or_else(PoisonError::into_inner).common(name)?;
+            request = request.within(&common)?;
+        }
         request.check()?;
         let start = Instant::now();
         let answered = match self.cassette.as_ref().filter(|cassette| !cassette.is_recording()) {
@@ -136,10 +160,15 @@ impl Http {
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let limit = request.timeout().or(left).unwrap_or(PATIENCE).min(left.unwrap_or(Duration::MAX));
-        let answered = match &request.login {
-            None => self.send(request, &wanted, None, limit).await,
-            Some(login) => self.send_logged_in(request, login, &wanted, limit, &mut masked).await,
+        let whose = request.session.clone().map(|name| (name, wanted.fingerprint()));
+        let sent = Sent { wanted: &wanted, whose: whose.as_ref(), limit };
+        let mut answered = match &request.login {
+            None => self.send(request, &sent, None).await,
+            Some(login) => self.send_logged_in(request, login, &sent, &mut masked).await,
         };
+        if let Some(whose) = &whose {
+            answered = answered.and_then(|answer| self.keep(whose, request, answer, &mut masked));
+        }
         let answered = answered.map(|answer| answer.map_text(|text| masked.text(text)));
         if let Some(cassette) = &self.cassette {
             // Also what other requests have sent: a device may show it here.
@@ -149,31 +178,55 @@ impl Http {
         answered
     }
 
-    /// Sends one request with its secrets, and with a token if it has one.
+    /// Keeps for a session what its device gave to come back with: that is not the driver's.
+    fn keep(
+        &self,
+        whose: &Whose,
+        request: &Request,
+        mut answer: Answer,
+        masked: &mut Masked,
+    ) -> Result<Answer, DriverError> {
+        for value in answer.cookies.iter().filter_map(|text| cookie_value(text)) {
+            // A short one is no secret, and may be a word of the answer.
+            if COOKIE_SECRET_LENGTH_MIN <= value.len() {
+                let value = Secret::new(value.to_owned());
+                masked.add(&value);
+                if self.cassette.is_some() {
+                    self.learn(&value);
+                }
+            }
+        }
+        if let Some(shown) = answer.headers.get_mut("set-cookie") {
+            MASK.clone_into(shown);
+        }
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).keep(whose, request, answer)
+    }
+
+    /// Sends one request with its secrets and what its session has kept, and with a token if it has one.
     async fn send(
         &self,
         request: &Request,
-        wanted: &Wanted,
+        sent: &Sent<'_>,
         token: Option<(&Login, &Secret<String>)>,
-        limit: Duration,
     ) -> Result<Answer, DriverError> {
         let (client, mut built) = {
             // The client's timers and connections belong to the plugin's executor.
             let _entered = self.runner.handle().enter();
             let client = self.clients.client(request)?;
-            let built = request.build(&client, wanted)?;
+            let built = request.build(&client, sent.wanted)?;
             (client, built)
         };
-        if let Some((login, token)) = token {
-            let wrong =
-                || DriverError::invalid_parameter(format!("header `{}` cannot be sent", login.header));
-            let name = HeaderName::from_bytes(login.header.as_bytes()).map_err(|_| wrong())?;
-            let value = format!("{}{}", login.prefix, token.expose());
-            let mut value = HeaderValue::from_str(&value).map_err(|_| wrong())?;
-            value.set_sensitive(true);
-            built.headers_mut().insert(name, value);
+        if let Some(whose) = sent.whose {
+            let headers =
+                self.sessions.lock().unwrap_or_else(PoisonError::into_inner).headers(whose, request);
+            for (name, value) in headers {
+                put(&mut built, name, value.expose())?;
+            }
         }
-        let job = self.runner.handle().spawn(client::send(client, built, request.shown(), limit));
+        if let Some((login, token)) = token {
+            put(&mut built, &login.header, &format!("{}{}", login.prefix, token.expose()))?;
+        }
+        let job = self.runner.handle().spawn(client::send(client, built, request.shown(), sent.limit));
         job.await.unwrap_or_else(|_| Err(DriverError::internal("the request was given up")))
     }
 
@@ -182,25 +235,24 @@ impl Http {
         &self,
         request: &Request,
         login: &Login,
-        wanted: &Wanted,
-        limit: Duration,
+        sent: &Sent<'_>,
         masked: &mut Masked,
     ) -> Result<Answer, DriverError> {
-        let key = (serde_json::to_string(login).unwrap_or_default(), wanted.fingerprint());
+        let key = (serde_json::to_string(login).unwrap_or_default(), sent.wanted.fingerprint());
         let known = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(token) = known {
             masked.add(&token);
-            let answer = self.send(request, wanted, Some((login, &token)), limit).await?;
+            let answer = self.send(request, sent, Some((login, &token))).await?;
             if answer.status != 401 {
                 return Ok(answer);
             }
         }
-        let token = login.token(&self.send(&login.request, wanted, None, limit).await?)?;
+        let token = login.token(&self.send(&login.request, sent, None).await?)?;
         masked.add(&token);
         if self.cassette.is_some() {
             self.learn(&token);
         }
-        let answer = self.send(request, wanted, Some((login, &token)), limit).await?;
+        let answer = self.send(request, sent, Some((login, &token))).await?;
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if TOKENS_MAX <= tokens.len() {
             tokens.clear();
@@ -208,6 +260,29 @@ impl Http {
         tokens.insert(key, token);
         Ok(answer)
     }
+}
+
+/// What all requests have in common that one request of a driver takes.
+struct Sent<'a> {
+    wanted: &'a Wanted,
+    /// Whose cookies go along.
+    whose: Option<&'a Whose>,
+    limit: Duration,
+}
+
+/// Adds a header; a cookie goes beside those that are there.
+fn put(request: &mut reqwest::Request, name: &str, value: &str) -> Result<(), DriverError> {
+    let wrong = || DriverError::invalid_parameter(format!("header `{name}` cannot be sent"));
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+    let before = request.headers().get(&name).filter(|_| name == COOKIE);
+    let value = match before.and_then(|before| before.to_str().ok()) {
+        Some(before) => format!("{before}; {value}"),
+        None => value.to_owned(),
+    };
+    let mut value = HeaderValue::from_str(&value).map_err(|_| wrong())?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(name, value);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ pub struct Session<'a> {
     task: &'a TaskShared,
     base: String,
     common: Outgoing,
+    kept: bool,
 }
 
 /// One request that is being put together; [`send`](Self::send) sends it.
@@ -61,6 +62,8 @@ pub struct Request<'a> {
     task: &'a TaskShared,
     outgoing: Outgoing,
     broken: Option<DriverError>,
+    /// The session it belongs to, by what its requests have in common.
+    session: Option<Outgoing>,
 }
 
 /// A login that takes a request of its own, and is answered with a token.
@@ -139,6 +142,8 @@ impl From<VerifyForm> for VerifyCa {
 struct Outgoing {
     method: String,
     url: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     query: Map<String, Value>,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -177,9 +182,15 @@ struct Incoming {
     hex: Option<String>,
 }
 
+/// The session that the host has opened, or had open.
+#[derive(Deserialize)]
+struct Opened {
+    session: String,
+}
+
 impl<'a> Session<'a> {
     pub(crate) fn new(task: &'a TaskShared, base: &str) -> Self {
-        Self { task, base: base.trim_end_matches('/').to_owned(), common: Outgoing::default() }
+        Self { task, base: base.trim_end_matches('/').to_owned(), common: Outgoing::default(), kept: false }
     }
 
     /// Logs in with each request as `user`, with the password that `secret` stands for.
@@ -208,6 +219,17 @@ impl<'a> Session<'a> {
             "header": login.header,
             "prefix": login.prefix,
         }));
+        self
+    }
+
+    /// Has the host keep the cookies of the device, and the answers that the device gives an `ETag`: it asks whether they
+    /// still hold, and takes the kept one when the device says so. Your code sees nothing of either. Both are apart for
+    /// each value of the secrets in the session.
+    ///
+    /// A host that keeps nothing makes the same requests without.
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.kept = true;
         self
     }
 
@@ -293,7 +315,8 @@ impl<'a> Session<'a> {
         let separator = if path.is_empty() || path.starts_with(['/', '?']) { "" } else { "/" };
         let url = format!("{}{separator}{path}", self.base);
         let outgoing = Outgoing { method: method.to_owned(), url, ..self.common.clone() };
-        Request { task: self.task, outgoing, broken: None }
+        let session = self.kept.then(|| Outgoing { url: self.base.clone(), ..self.common.clone() });
+        Request { task: self.task, outgoing, broken: None, session }
     }
 }
 
@@ -324,6 +347,13 @@ impl Login {
     pub fn token_in_json(mut self, pointer: &str) -> Self {
         self.token = serde_json::json!({"json": pointer});
         self
+    }
+
+    /// The token is this cookie of the answer, and is sent as that.
+    #[must_use]
+    pub fn token_in_cookie(mut self, name: &str) -> Self {
+        self.token = serde_json::json!({"cookie": name});
+        self.sent_as("Cookie", &format!("{name}="))
     }
 
     /// The token is sent in this header, after `prefix`, as `Bearer `.
@@ -399,10 +429,17 @@ impl Request<'_> {
     /// - [`InvalidParameter`](ErrorKind::InvalidParameter): an address that is none, or holds a user.
     /// - [`Unsupported`](ErrorKind::Unsupported): the host is older than this service.
     /// - [`TaskClosed`](ErrorKind::TaskClosed): the call has ended.
-    pub async fn send(self) -> Result<Response> {
+    pub async fn send(mut self) -> Result<Response> {
         let what = self.what();
         if let Some(error) = self.broken {
             return Err(error);
+        }
+        if let Some(common) = &self.session {
+            self.outgoing.session = match self.task.call("http.session", common).await {
+                Ok(reply) => Some(decode::<Opened>(&reply)?.session),
+                Err(error) if error.kind() == ErrorKind::Unsupported => None,
+                Err(error) => return Err(error),
+            };
         }
         let reply = self.task.call("http.request", &self.outgoing).await?;
         let Incoming { status, headers, text, hex } = decode(&reply)?;

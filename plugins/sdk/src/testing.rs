@@ -91,6 +91,8 @@ impl Scripted {
                     })?,
                 )
             }
+            // Nothing is kept between the requests of a test.
+            "http.session" => encode(&json!({"session": "of-a-test"})),
             "http.request" => http::request(arguments, &self.secrets),
             "secret.reveal_instance" => self.reveal_instance(arguments),
             "node.refresh" => encode(&*self.state.lock().unwrap_or_else(PoisonError::into_inner)),

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use farrier_sdk::error::{Chain, DriverError};
+use reqwest::header::SET_COOKIE;
 use reqwest::{Certificate, Client, redirect};
 
 use super::request::{Answer, Request, VerifyCa};
@@ -113,6 +114,9 @@ async fn exchange(client: Client, request: reqwest::Request, shown: &str) -> Res
     let mut answer = Answer { status: response.status().as_u16(), ..Answer::default() };
     for (name, value) in response.headers() {
         let value = String::from_utf8_lossy(value.as_bytes());
+        if name == SET_COOKIE {
+            answer.cookies.push(value.clone().into_owned());
+        }
         let all = answer.headers.entry(name.as_str().to_owned()).or_default();
         if !all.is_empty() {
             all.push_str(", ");

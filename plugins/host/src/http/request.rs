@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::secrets::{Wanted, collect};
+use super::session::cookie;
 
 /// One request, with references in the place of secrets.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -18,8 +19,11 @@ use super::secrets::{Wanted, collect};
 pub(crate) struct Request {
     /// `GET` and the like.
     pub(crate) method: String,
-    /// `http://` or `https://`, without a user.
+    /// `http://` or `https://`, without a user; of a session also what follows its base.
     pub(crate) url: String,
+    /// The session it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) session: Option<String>,
     /// More of the query, encoded by us.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) query: BTreeMap<String, Value>,
@@ -84,6 +88,8 @@ pub(crate) enum TokenPlace {
     Header(String),
     /// In a JSON body, by JSON pointer.
     Json(String),
+    /// In a cookie, by name.
+    Cookie(String),
 }
 
 impl Login {
@@ -114,6 +120,7 @@ impl Login {
                 let body: Value = serde_json::from_str(body).unwrap_or_default();
                 body.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
             }
+            TokenPlace::Cookie(name) => cookie(answer, name),
         };
         found.map(Secret::new).ok_or_else(|| DriverError::protocol(said + " and no token"))
     }
@@ -166,9 +173,39 @@ pub(crate) struct Answer {
     /// The body otherwise, two digits a byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hex: Option<String>,
+    /// Cookies it sets, each as it came.
+    #[serde(skip)]
+    pub(crate) cookies: Vec<String>,
 }
 
 impl Request {
+    /// The request with what those of its session have in common, as far as it does not say otherwise.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidParameter`: an address that is not the session's.
+    pub(crate) fn within(mut self, common: &Self) -> Result<Self, DriverError> {
+        let base = common.url.trim_end_matches('/');
+        if self.url.is_empty() || self.url.starts_with(['/', '?']) {
+            self.url = format!("{base}{}", self.url);
+        }
+        let rest = self.url.strip_prefix(base);
+        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#'])) {
+            let text = format!("`{}` does not belong to the session of `{}`", self.shown(), common.shown());
+            return Err(DriverError::invalid_parameter(text));
+        }
+        for (name, value) in &common.headers {
+            self.headers.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        self.auth = self.auth.or_else(|| common.auth.clone());
+        self.login = self.login.or_else(|| common.login.clone());
+        self.timeout_ms = self.timeout_ms.or(common.timeout_ms);
+        if self.verify_ca.is_default() {
+            self.verify_ca = common.verify_ca.clone();
+        }
+        Ok(self)
+    }
+
     /// Whether it may be sent at all.
     ///
     /// # Errors
@@ -294,6 +331,12 @@ impl Request {
 }
 
 impl Answer {
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        headers + self.text.as_ref().map_or(0, String::len) + self.hex.as_ref().map_or(0, String::len)
+    }
+
     /// The answer with all its texts changed.
     pub(crate) fn map_text(mut self, change: impl Fn(&str) -> String) -> Self {
         for value in self.headers.values_mut() {

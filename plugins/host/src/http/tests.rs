@@ -14,6 +14,7 @@ use super::*;
 use crate::executor::Executor;
 
 mod machines;
+mod session;
 mod tls;
 
 /// The secrets of every node here.

@@ -75,14 +75,13 @@ fn a_request_carries_secrets_that_the_driver_never_had() {
     assert!(!format!("{session:?}").contains("hunter2"));
 }
 
-#[test]
-fn a_login_gives_a_token_that_is_sent() {
+/// Answers a connection with each of `answers`, and hands over the lines of what was asked.
+fn device_in_turn(answers: &'static [&'static [u8]]) -> (String, JoinHandle<Vec<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = std::thread::spawn(move || {
         let mut asked = Vec::new();
-        for answer in [&b"HTTP/1.1 200 OK\r\nX-Session: abc\r\n\r\n"[..], b"HTTP/1.1 204 No Content\r\n\r\n"]
-        {
+        for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let lines =
@@ -92,6 +91,13 @@ fn a_login_gives_a_token_that_is_sent() {
         }
         asked
     });
+    (address, asked)
+}
+
+#[test]
+fn a_login_gives_a_token_that_is_sent() {
+    let (address, asked) =
+        device_in_turn(&[b"HTTP/1.1 200 OK\r\nX-Session: abc\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"]);
     let task = task();
     let login = Login::post("/login", &json!({"password": task.info().password}))
         .token_in_header("X-Session")
@@ -104,6 +110,35 @@ fn a_login_gives_a_token_that_is_sent() {
     assert_eq!(asked[0][0], "POST /login HTTP/1.1");
     assert_eq!(asked[1][0], "DELETE /x HTTP/1.1");
     assert!(asked[1].contains(&"Authorization: Session abc".to_owned()), "{asked:?}");
+}
+
+#[test]
+fn a_login_gives_a_cookie_that_is_sent() {
+    let (address, asked) = device_in_turn(&[
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: SESSION=abc; Path=/\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ]);
+    let task = task();
+    let login = Login::post("/login", &json!({"password": task.info().password})).token_in_cookie("SESSION");
+
+    task.block_on(task.http(&address).login(&login).get("/x")).unwrap();
+
+    let asked = asked.join().unwrap();
+    assert!(asked[1].contains(&"Cookie: SESSION=abc".to_owned()), "{asked:?}");
+}
+
+#[test]
+fn a_session_that_is_kept_asks_the_same() {
+    let (address, asked) = device(b"HTTP/1.1 204 No Content\r\n\r\n");
+    let task = task();
+    let session = task.http(&address).auth_basic("admin", &task.info().password).keep();
+
+    let sent = task.block_on(session.get("/power"));
+
+    assert_eq!(sent.unwrap().status(), 204);
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with("GET /power HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("authorization: Basic YWRtaW46aHVudGVyMg==\r\n"), "{asked}");
 }
 
 #[test]

@@ -57,9 +57,14 @@ fn token(login: &Map<String, Value>, secrets: &HashMap<String, String>) -> Resul
         _ => return Err(DriverError::hardware(said)),
     }
     let place = login.get("token").and_then(Value::as_object).cloned().unwrap_or_default();
-    let found = match place.get("header").and_then(Value::as_str) {
-        Some(name) => answer.headers.get(&name.to_ascii_lowercase()).cloned(),
-        None => {
+    let named = |key: &str| place.get(key).and_then(Value::as_str);
+    let found = match (named("header"), named("cookie")) {
+        (Some(name), _) => answer.headers.get(&name.to_ascii_lowercase()).cloned(),
+        (None, Some(name)) => answer.headers.get("set-cookie").and_then(|cookie| {
+            let (found, value) = cookie.split(';').next()?.split_once('=')?;
+            (found.trim() == name).then(|| value.trim().to_owned())
+        }),
+        (None, None) => {
             let body: Value = decode(answer.text.as_bytes()).unwrap_or_default();
             body.pointer(text(&place, "json")).and_then(Value::as_str).map(str::to_owned)
         }
