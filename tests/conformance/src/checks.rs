@@ -1,13 +1,17 @@
 //! The checks, a file for each subject.
 
+mod bios;
 mod contract;
 mod faults;
+mod inspect;
 mod loading;
 mod management;
 mod package;
 mod power;
+mod stand;
 mod steps;
 mod upgrade;
+mod vendor;
 
 use crate::check::Group;
 
@@ -19,6 +23,9 @@ pub(crate) const GROUPS: &[Group] = &[
     Group { id: "FLT", title: "faults", checks: faults::CHECKS },
     Group { id: "POW", title: "power", checks: power::CHECKS },
     Group { id: "MGT", title: "management", checks: management::CHECKS },
+    Group { id: "BIO", title: "BIOS settings", checks: bios::CHECKS },
+    Group { id: "INS", title: "inspection", checks: inspect::CHECKS },
+    Group { id: "VND", title: "vendor methods", checks: vendor::CHECKS },
     Group { id: "STP", title: "steps", checks: steps::CHECKS },
     Group { id: "UPG", title: "upgrade", checks: upgrade::CHECKS },
     // next group above this line

@@ -96,6 +96,11 @@ impl Node {
         self.state().node.insert("power_state".to_owned(), reached.into());
     }
 
+    /// Takes what an inspection handed over.
+    pub(crate) fn take_inspection(&self) -> Option<Value> {
+        self.state().inspection.take()
+    }
+
     /// Everything the plugin left in it, as text.
     pub(crate) fn left(&self) -> String {
         let state = self.state();

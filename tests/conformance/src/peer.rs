@@ -3,4 +3,5 @@
 pub(crate) mod datagram;
 pub(crate) mod http;
 mod redfish;
+pub(crate) mod seen;
 mod tls;

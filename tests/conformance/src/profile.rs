@@ -89,7 +89,9 @@ pub struct Profile {
     pub options: Map<String, Value>,
     /// Arguments of steps that need some, by `TYPE.STEP`.
     pub steps: BTreeMap<String, Map<String, Value>>,
-    /// Arguments of vendor methods that need some, by name.
+    /// BIOS settings that may be changed, each with a value that it may have and has not.
+    pub bios_settings: Map<String, Value>,
+    /// Vendor methods that may be called on the machine, by name, with the arguments that each cannot do without.
     pub vendor_methods: BTreeMap<String, Map<String, Value>>,
     /// How much of what is allowed.
     pub limits: Limits,

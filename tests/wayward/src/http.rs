@@ -18,13 +18,23 @@ const ANSWER_SIZE_MAX: usize = 4 * 1024 * 1024;
 
 /// The machine's System.
 pub(crate) async fn system(shared: &Shared, task: &DriverTask<WaywardInfo>, url: &str) -> Result<Value> {
+    get(shared, task, url, SYSTEM).await
+}
+
+/// A resource.
+pub(crate) async fn get(
+    shared: &Shared,
+    task: &DriverTask<WaywardInfo>,
+    url: &str,
+    path: &str,
+) -> Result<Value> {
     if url.starts_with("https:") {
         if shared.breaks("FLT-014") {
             return Ok(json!({"PowerState": "On"}));
         }
         return Err(DriverError::unreachable("no certificate can be checked"));
     }
-    let body = request(shared, task, url, "GET", SYSTEM, "").await?;
+    let body = request(shared, task, url, "GET", path, "").await?;
     serde_json::from_slice(&body)
         .map_err(|_| shared.or_vague("FLT-011", DriverError::protocol("the answer is not JSON")))
 }
@@ -37,7 +47,20 @@ pub(crate) async fn reset(
     kind: &str,
 ) -> Result<()> {
     let path = format!("{SYSTEM}/Actions/ComputerSystem.Reset");
-    request(shared, task, url, "POST", &path, &json!({"ResetType": kind}).to_string()).await.map(drop)
+    send(shared, task, url, "POST", &path, &json!({"ResetType": kind})).await.map(drop)
+}
+
+/// Changes something; answers what the machine says about it.
+pub(crate) async fn send(
+    shared: &Shared,
+    task: &DriverTask<WaywardInfo>,
+    url: &str,
+    method: &str,
+    path: &str,
+    body: &Value,
+) -> Result<Value> {
+    let answer = request(shared, task, url, method, path, &body.to_string()).await?;
+    Ok(serde_json::from_slice(&answer).unwrap_or_default())
 }
 
 /// Changes members of `Boot`.
@@ -47,7 +70,7 @@ pub(crate) async fn set_boot(
     url: &str,
     boot: &Value,
 ) -> Result<()> {
-    request(shared, task, url, "PATCH", SYSTEM, &json!({"Boot": boot}).to_string()).await.map(drop)
+    send(shared, task, url, "PATCH", SYSTEM, &json!({"Boot": boot})).await.map(drop)
 }
 
 /// One request; the body of a good answer.

@@ -37,6 +37,14 @@ pub(crate) fn way(shared: &Shared, task: &DriverTask<WaywardInfo>) -> Result<Way
     Ok(Way::Http(url.clone()))
 }
 
+/// The URL of a machine that speaks HTTP.
+pub(crate) fn url(shared: &Shared, task: &DriverTask<WaywardInfo>) -> Result<String> {
+    match way(shared, task)? {
+        Way::Http(url) => Ok(url),
+        Way::Datagram(_) => Err(DriverError::hardware("this machine has nothing but power")),
+    }
+}
+
 /// Whether the machine is on.
 pub(crate) async fn power(shared: &Shared, task: &DriverTask<WaywardInfo>) -> Result<PowerState> {
     match way(shared, task)? {

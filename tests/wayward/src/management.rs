@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::driver_info::WaywardInfo;
 use crate::habits::Make;
 use crate::http;
-use crate::machine::{self, Way};
+use crate::machine;
 use crate::shared::Shared;
 
 /// Boot devices with the words of Redfish for them.
@@ -26,15 +26,8 @@ impl Make for GoodManagement {
 }
 
 impl GoodManagement {
-    fn url(&self, task: &DriverTask<WaywardInfo>) -> Result<String> {
-        match machine::way(&self.shared, task)? {
-            Way::Http(url) => Ok(url),
-            Way::Datagram(_) => Err(DriverError::hardware("this machine has no boot options")),
-        }
-    }
-
     async fn boot(&self, task: &DriverTask<WaywardInfo>) -> Result<Map<String, Value>> {
-        let system = http::system(&self.shared, task, &self.url(task)?).await?;
+        let system = http::system(&self.shared, task, &machine::url(&self.shared, task)?).await?;
         let boot = system.get("Boot").and_then(Value::as_object).cloned();
         boot.ok_or_else(|| self.shared.or_vague("FLT-011", DriverError::protocol("there is no `Boot`")))
     }
@@ -71,7 +64,7 @@ impl ManagementInterface for GoodManagement {
             "BootSourceOverrideTarget": word,
             "BootSourceOverrideEnabled": if stays { "Continuous" } else { "Once" },
         });
-        http::set_boot(&self.shared, task, &self.url(task)?, &boot).await
+        http::set_boot(&self.shared, task, &machine::url(&self.shared, task)?, &boot).await
     }
 
     async fn get_boot_device(&self, task: &DriverTask<WaywardInfo>) -> Result<CurrentBootDevice> {
@@ -101,7 +94,7 @@ impl ManagementInterface for GoodManagement {
         }
         let word = if mode == BootMode::Uefi { "UEFI" } else { "Legacy" };
         let boot = json!({"BootSourceOverrideMode": word});
-        http::set_boot(&self.shared, task, &self.url(task)?, &boot).await
+        http::set_boot(&self.shared, task, &machine::url(&self.shared, task)?, &boot).await
     }
 
     async fn get_boot_mode(&self, task: &DriverTask<WaywardInfo>) -> Result<Option<BootMode>> {

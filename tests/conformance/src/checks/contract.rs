@@ -9,6 +9,7 @@ use farrier_sdk::descriptor::{InterfaceDescriptor, PropertyDescriptor};
 use farrier_sdk::error::{DriverError, ErrorKind};
 use serde_json::{Map, Value, json};
 
+use super::stand::is_broken;
 use crate::bench::{Answer, Bench, Session, is_read, methods, reader, sample};
 use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable, not_run};
 use crate::profile::Protocol;
@@ -114,15 +115,7 @@ fn listed_methods_answer(bench: &Bench) -> Judgement {
             let Err(error) = call_absent(bench, &session, &interface, method, &sample(method))? else {
                 continue;
             };
-            let broken = matches!(
-                error.kind(),
-                ErrorKind::Unsupported
-                    | ErrorKind::PluginPanicked
-                    | ErrorKind::PluginStalled
-                    | ErrorKind::BadPayload
-                    | ErrorKind::TaskClosed
-            );
-            if broken {
+            if error.kind() == ErrorKind::Unsupported || is_broken(error.kind()) {
                 faults.push(format!("{} `{}.{method}` is {}", interface.kind, interface.name, shown(&error)));
             }
         }

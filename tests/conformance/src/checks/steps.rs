@@ -5,6 +5,7 @@ use farrier_sdk::error::ErrorKind;
 use farrier_sdk::step::StepOutcome;
 use serde_json::{Map, Value, json};
 
+use super::stand::is_broken;
 use crate::bench::{Answer, Bench, Session};
 use crate::check::{Check, Finding, Judgement, Level, Needs, none_of, not_applicable};
 use crate::target::Peer;
@@ -54,15 +55,7 @@ fn steps_answer(bench: &Bench) -> Judgement {
             match call(bench, &session, &interface, step, args)? {
                 Ok(answer) if serde_json::from_value::<StepOutcome>(answer.clone()).is_ok() => {}
                 Ok(answer) => faults.push(format!("{place} answered {answer}, which is no outcome")),
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::PluginPanicked
-                            | ErrorKind::PluginStalled
-                            | ErrorKind::BadPayload
-                            | ErrorKind::TaskClosed
-                    ) =>
-                {
+                Err(error) if is_broken(error.kind()) => {
                     faults.push(format!("{place} is {:?}: {error}", error.kind()));
                 }
                 Err(_) => {}

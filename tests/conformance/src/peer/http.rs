@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::redfish::Redfish;
+use super::seen::Seen;
 use super::tls;
 
 /// Longest head of a request that is read, in bytes.
@@ -137,6 +138,11 @@ impl HttpPeer {
         if let Some(mut redfish) = self.redfish() {
             redfish.on = on;
         }
+    }
+
+    /// What somebody in front of the machine sees, if there is one.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        self.redfish().map(|redfish| redfish.seen())
     }
 
     pub(crate) fn forget_sessions(&self) {

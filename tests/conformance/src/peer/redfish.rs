@@ -1,6 +1,13 @@
-//! A small BMC that speaks Redfish: one System with power and boot settings, sessions and basic authentication.
+//! A small BMC that speaks Redfish: one System with power, boot and BIOS settings, its parts, firmware, virtual media,
+//! subscriptions, sessions and basic authentication.
 //!
 //! Source: DSP0266, sections 7 and 13; DSP2046, ComputerSystem.
+
+mod bios;
+mod events;
+mod firmware;
+mod media;
+mod parts;
 
 use std::collections::BTreeSet;
 
@@ -8,10 +15,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use self::bios::Bios;
+use self::events::Events;
+use self::firmware::Firmware;
+use self::media::Media;
 use super::http::{Request, Response};
+use super::seen::Seen;
 use crate::target::{PASSWORD, SYSTEM, USER};
 
 const ROOT: &str = "/redfish/v1";
+const MANAGER: &str = "/redfish/v1/Managers/1";
 const SYSTEMS: &str = "/redfish/v1/Systems";
 const SESSIONS: &str = "/redfish/v1/SessionService/Sessions";
 const RESET: &str = "/redfish/v1/Systems/1/Actions/ComputerSystem.Reset";
@@ -21,6 +34,10 @@ pub(super) struct Redfish {
     pub(super) on: bool,
     /// Members of the System's `Boot`.
     boot: Value,
+    bios: Bios,
+    firmware: Firmware,
+    media: Media,
+    events: Events,
     tokens: BTreeSet<String>,
     logins: u32,
 }
@@ -34,7 +51,21 @@ impl Redfish {
             "BootSourceOverrideTarget@Redfish.AllowableValues": ["None", "Pxe", "Floppy", "Cd", "Usb", "Hdd", "BiosSetup",
                 "UefiHttp"],
         });
-        Self { on: false, boot, tokens: BTreeSet::new(), logins: 0 }
+        Self {
+            on: false,
+            boot,
+            bios: Bios::new(),
+            firmware: Firmware::new(),
+            media: Media::default(),
+            events: Events::default(),
+            tokens: BTreeSet::new(),
+            logins: 0,
+        }
+    }
+
+    /// What somebody in front of the machine sees.
+    pub(super) fn seen(&self) -> Seen {
+        Seen { updates: self.firmware.begun(), media: self.media.image().into_iter().collect() }
     }
 
     pub(super) fn forget_sessions(&mut self) {
@@ -46,7 +77,8 @@ impl Redfish {
         if path == ROOT && request.method == "GET" {
             return found(&json!({
                 "@odata.id": "/redfish/v1/", "RedfishVersion": "1.6.0", "Systems": {"@odata.id": SYSTEMS},
-                "Links": {"Sessions": {"@odata.id": SESSIONS}},
+                "Links": {"Sessions": {"@odata.id": SESSIONS}}, "Registries": {"@odata.id": bios::REGISTRIES},
+                "UpdateService": {"@odata.id": firmware::SERVICE}, "EventService": {"@odata.id": events::SERVICE},
             }));
         }
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
@@ -69,12 +101,34 @@ impl Redfish {
                 self.tokens.remove(token);
                 status(204)
             }
-            _ => status(404),
+            (method, path) => self.part(method, path, &body),
         }
+    }
+
+    /// What is not of the System itself.
+    fn part(&mut self, method: &str, path: &str, body: &Value) -> Response {
+        if path == MANAGER && method == "GET" {
+            return found(&json!({
+                "@odata.id": MANAGER, "Id": "1", "ManagerType": "BMC", "FirmwareVersion": self.firmware.bmc,
+                "VirtualMedia": {"@odata.id": media::COLLECTION},
+            }));
+        }
+        self.bios
+            .answer(method, path, body)
+            .or_else(|| self.firmware.answer(method, path, body))
+            .or_else(|| self.media.answer(method, path, body))
+            .or_else(|| self.events.answer(method, path, body))
+            .or_else(|| parts::answer(method, path))
+            .unwrap_or_else(|| status(404))
     }
 
     fn system(&self) -> Value {
         json!({
+            "BiosVersion": self.firmware.bios, "Bios": {"@odata.id": bios::BIOS},
+            "MemorySummary": {"TotalSystemMemoryGiB": parts::MEMORY_GIB},
+            "Processors": {"@odata.id": parts::PROCESSORS}, "Storage": {"@odata.id": parts::STORAGE},
+            "EthernetInterfaces": {"@odata.id": parts::CARDS},
+            "Links": {"ManagedBy": [{"@odata.id": MANAGER}]},
             "@odata.id": SYSTEM, "Id": "1", "Manufacturer": "Kit", "SerialNumber": "KIT-1",
             "PowerState": if self.on { "On" } else { "Off" }, "Status": {"Health": "OK"}, "Boot": self.boot,
             "Actions": {"#ComputerSystem.Reset": {"target": RESET, "ResetType@Redfish.AllowableValues":
@@ -106,8 +160,14 @@ impl Redfish {
     }
 
     fn reset(&mut self, kind: &str) -> Response {
+        let begins = !self.on || kind.ends_with("Restart");
         match kind {
-            "On" | "GracefulRestart" | "ForceRestart" => self.on = true,
+            "On" | "GracefulRestart" | "ForceRestart" => {
+                self.on = true;
+                if begins {
+                    self.bios.start();
+                }
+            }
             "ForceOff" | "GracefulShutdown" => self.on = false,
             "Nmi" => {}
             _ => return status(400),
@@ -118,6 +178,12 @@ impl Redfish {
 
 fn found(body: &Value) -> Response {
     Response { status: 200, headers: Vec::new(), body: body.to_string() }
+}
+
+/// A collection with these members.
+fn collection(path: &str, members: &[String]) -> Response {
+    let links: Vec<Value> = members.iter().map(|member| json!({"@odata.id": member})).collect();
+    found(&json!({"@odata.id": path, "Members@odata.count": links.len(), "Members": links}))
 }
 
 fn status(status: u16) -> Response {

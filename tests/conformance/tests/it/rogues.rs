@@ -70,7 +70,7 @@ const ROGUES: &[Rogue] = &[
     changed("PKG-011", |file| patch::text(file, "\"power\":[\"wayward\"]", "\"power\":[\"nothing\"]")),
     changed("PKG-012", |file| patch::text(file, "\"cpu\":[\"sse2\"]", "\"cpu\":[\"sse3\"]")),
     Rogue { check: "PKG-013", also: &[], how: How::Unfit(|profile| {
-        profile.expect.insert("bios".parse().unwrap(), vec!["factory_reset".to_owned()]);
+        profile.expect.insert("rescue".parse().unwrap(), vec!["unrescue".to_owned()]);
     }) },
     asked("LOD-001"),
     asked("LOD-002"),
@@ -82,9 +82,7 @@ const ROGUES: &[Rogue] = &[
     asked("LOD-006"),
     asked("LOD-007"),
     asked("CON-001"),
-    asked("CON-002").with(
-        // It answers null to all that it does not look at, the steps that it declares among it.
-        &["STP-001", "STP-002"]),
+    asked("CON-002"),
     asked("CON-003"),
     asked("CON-004"),
     asked("CON-005"),
@@ -142,6 +140,24 @@ const ROGUES: &[Rogue] = &[
     asked("MGT-004"),
     asked("MGT-005"),
     asked("MGT-006"),
+    asked("BIO-001"),
+    asked("BIO-002"),
+    asked("BIO-003"),
+    asked("BIO-004"),
+    asked("BIO-005"),
+    asked("BIO-006"),
+    asked("INS-001"),
+    asked("INS-002"),
+    asked("INS-003"),
+    asked("INS-004"),
+    asked("INS-005"),
+    asked("INS-006"),
+    changed("VND-001", |file| patch::json(file, "\"http_methods\":[\"POST\"]", "\"http_methods\":[\"SEND\"]")),
+    asked("VND-002"),
+    asked("VND-003"),
+    asked("VND-004"),
+    asked("VND-005"),
+    asked("VND-006"),
     asked("STP-001"),
     asked("STP-002"),
     asked("UPG-001"),
@@ -151,6 +167,9 @@ const ROGUES: &[Rogue] = &[
     // next bad plugin above this line
 ];
 
+/// Groups about what single interface types do.
+const BEHAVIOR: [&str; 6] = ["MGT", "BIO", "INS", "VND", "STP", "CON-00*"];
+
 impl Rogue {
     const fn with(mut self, also: &'static [&'static str]) -> Self {
         self.also = also;
@@ -159,13 +178,16 @@ impl Rogue {
 
     /// What is looked at: all, unless the plugin is not made to be looked at so.
     fn filter(&self) -> Vec<String> {
+        let group = self.check.split('-').next().unwrap();
         let groups: &[&str] = match self.how {
+            // What it does wrong is done by one interface type.
+            How::Asked if BEHAVIOR.contains(&group) => &BEHAVIOR,
             How::Asked => &[],
             // It has nothing but power there.
             How::AskedByDatagram => &["FLT", "POW", "CON-009", "CON-015"],
             // Its code is the same.
             How::Changed(_) | How::Unfit(_) | How::Poorer(_) => {
-                &["PKG", "LOD", "UPG", "CON-00*", "POW", "MGT"]
+                &["PKG", "LOD", "UPG", "CON-00*", "POW", "MGT", "VND"]
             }
         };
         groups.iter().map(|group| (*group).to_owned()).collect()
@@ -307,6 +329,21 @@ fn faults_that_are_told_wrongly_are_noticed() {
 #[test]
 fn bad_steps_are_noticed() {
     judge(&["STP"]);
+}
+
+#[test]
+fn bad_bios_settings_are_noticed() {
+    judge(&["BIO"]);
+}
+
+#[test]
+fn bad_inspections_are_noticed() {
+    judge(&["INS"]);
+}
+
+#[test]
+fn bad_vendor_methods_are_noticed() {
+    judge(&["VND"]);
 }
 
 #[test]

@@ -1,0 +1,176 @@
+//! A machine, and what one interface type can do with it.
+
+use std::time::{Duration, Instant};
+
+use farrier_host::Interface;
+use farrier_sdk::descriptor::InterfaceDescriptor;
+use farrier_sdk::error::ErrorKind;
+use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::step::StepOutcome;
+use serde_json::{Value, json};
+
+use crate::bench::{Answer, Bench, Session};
+use crate::check::{Finding, Judgement, failed, not_applicable};
+use crate::node::Node;
+use crate::residue::pause;
+use crate::target::{self, Peer};
+
+/// How much of the time of a check one long operation may take.
+const OPERATION_SHARE: (u32, u32) = (3, 4);
+
+/// One implementation with a machine, on a node of its own.
+pub(super) struct Stand<'a> {
+    pub(super) bench: &'a Bench,
+    pub(super) session: &'a Session,
+    pub(super) peer: &'a Peer,
+    pub(super) described: &'a InterfaceDescriptor,
+    pub(super) node: Node,
+    interface: &'a Interface,
+}
+
+/// Looks at every implementation of a type with the profile's machine.
+pub(super) fn each(bench: &Bench, kind: InterfaceType, look: impl Fn(&Stand) -> Judgement) -> Judgement {
+    each_with(bench, kind, target::start, look)
+}
+
+/// Looks at every implementation of a type without a machine.
+pub(super) fn each_absent(
+    bench: &Bench,
+    kind: InterfaceType,
+    look: impl Fn(&Stand) -> Judgement,
+) -> Judgement {
+    each_with(bench, kind, |_| Ok(Peer::absent()), look)
+}
+
+fn each_with(
+    bench: &Bench,
+    kind: InterfaceType,
+    start: impl Fn(&Bench) -> Result<Peer, Finding>,
+    look: impl Fn(&Stand) -> Judgement,
+) -> Judgement {
+    let session = bench.load()?;
+    let described: Vec<_> =
+        session.interfaces().filter(|interface| interface.kind == kind).cloned().collect();
+    if described.is_empty() {
+        return not_applicable(format!("it has no {kind} implementation"));
+    }
+    let peer = start(bench)?;
+    let (mut looked, mut other) = (false, None);
+    for described in &described {
+        let interface = session.open(kind, &described.name)?;
+        let node = session.node(bench.profile(), &peer);
+        let stand = Stand { bench, session: &session, peer: &peer, described, node, interface: &interface };
+        match look(&stand) {
+            Ok(()) => looked = true,
+            Err(Finding::Failed(reason)) => return failed(format!("{kind} `{}`: {reason}", described.name)),
+            Err(finding) => other = Some(finding),
+        }
+    }
+    other.filter(|_| !looked).map_or(Ok(()), Err)
+}
+
+impl Stand<'_> {
+    /// Whether the implementation has this method.
+    pub(super) fn has(&self, method: &str) -> bool {
+        self.described.methods.contains(method)
+    }
+
+    /// Nothing to look at without these methods.
+    pub(super) fn needs(&self, methods: &[&str]) -> Judgement {
+        match methods.iter().find(|method| !self.has(method)) {
+            None => Ok(()),
+            Some(lacking) => not_applicable(format!("it has no `{lacking}`")),
+        }
+    }
+
+    pub(super) fn call(&self, method: &str, arguments: &Value) -> Answer {
+        self.session.call(self.interface, method, arguments, &self.node)
+    }
+
+    /// Calls what has to succeed.
+    pub(super) fn ask(&self, method: &str, arguments: &Value) -> Result<Value, Finding> {
+        let answer = self.call(method, arguments);
+        answer.or_else(|error| failed(format!("`{method}` {arguments}: {:?}: {error}", error.kind())))
+    }
+
+    /// Begins a long operation, or asks how it stands: as a step, where it is one.
+    pub(super) fn begin(&self, method: &str, arguments: &Value) -> Answer {
+        match self.described.steps.iter().find(|step| step.step == method) {
+            None => self.call(method, arguments),
+            Some(step) => {
+                let call = json!({"kind": step.kinds.first(), "step": method, "args": arguments});
+                self.call("execute_step", &call)
+            }
+        }
+    }
+
+    /// Makes a long operation as a conductor does: asks again and again while it waits. Its error is an answer too.
+    pub(super) fn finish(&self, method: &str, arguments: &Value) -> Result<Answer, Finding> {
+        let limit = self.bench.profile().check_limit() * OPERATION_SHARE.0 / OPERATION_SHARE.1;
+        let deadline = Instant::now() + limit;
+        loop {
+            let answer = match self.begin(method, arguments) {
+                Ok(answer) => answer,
+                Err(error) => return Ok(Err(error)),
+            };
+            let Some(interval) = interval(method, &answer)? else { return Ok(Ok(answer)) };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return failed(format!("`{method}` still waits after {} s", limit.as_secs()));
+            }
+            pause(interval.min(left));
+        }
+    }
+
+    /// Makes a long operation that has to end well.
+    pub(super) fn make(&self, method: &str, arguments: &Value) -> Judgement {
+        match self.finish(method, arguments)? {
+            Ok(_) => Ok(()),
+            Err(error) => failed(format!("`{method}` {arguments}: {:?}: {error}", error.kind())),
+        }
+    }
+
+    /// Looks whether a call was refused for what it was given, and with these words.
+    pub(super) fn is_refusal(&self, what: &str, answer: Answer, words: &[&str]) -> Judgement {
+        match answer {
+            Ok(_) => failed(format!("{what} was accepted")),
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::InvalidParameter | ErrorKind::MissingParameter) =>
+            {
+                failed(format!("{what} is {:?}: {error}", error.kind()))
+            }
+            Err(error) => match words.iter().find(|word| !error.to_string().contains(**word)) {
+                None => Ok(()),
+                Some(word) => failed(format!("{what} is refused without naming `{word}`: {error}")),
+            },
+        }
+    }
+
+    /// Asks another interface of the same node, if the plugin has it.
+    pub(super) fn sibling(&self, kind: InterfaceType, method: &str, arguments: &Value) -> Option<Answer> {
+        let has = |one: &&InterfaceDescriptor| one.kind == kind && one.methods.contains(method);
+        let name = &self.session.interfaces().find(has)?.name;
+        let opened = self.session.open(kind, name).ok()?;
+        Some(self.session.call(&opened, method, arguments, &self.node))
+    }
+}
+
+/// When to ask again; nothing when it is over.
+fn interval(method: &str, answer: &Value) -> Result<Option<Duration>, Finding> {
+    match serde_json::from_value(answer.clone()) {
+        Ok(StepOutcome::Done) => Ok(None),
+        Ok(StepOutcome::Wait { poll_after_ms: Some(interval) }) => Ok(Some(Duration::from_millis(interval))),
+        Ok(StepOutcome::Wait { poll_after_ms: None }) => {
+            not_applicable(format!("`{method}` waits for a deploy agent, and there is none"))
+        }
+        Err(_) => failed(format!("`{method}` answered {answer}, which is no outcome")),
+    }
+}
+
+/// Whether an error is the plugin's own, and no machine's.
+pub(super) fn is_broken(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::PluginPanicked | ErrorKind::PluginStalled | ErrorKind::BadPayload | ErrorKind::TaskClosed
+    )
+}
