@@ -10,6 +10,10 @@ use rustix::io::Errno;
 use crate::candidate::Contents;
 use crate::error::LoadError;
 
+/// Most attempts to seal a copy: while the kernel has pages in its hands, as when it moves them, they are busy. It waits
+/// 150 ms for them each time, and memory is in use for so long only on a machine that is short of it.
+const SEAL_ATTEMPTS_MAX: u32 = 20;
+
 /// A library in memory: the bytes that were hashed are the bytes that run.
 ///
 /// Its name shows up in the process's memory map and in reports of crashes.
@@ -68,15 +72,29 @@ fn memory_file(name: &str) -> Result<OwnedFd, Errno> {
 fn fill(handle: OwnedFd, bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(handle);
     file.write_all(bytes)?;
-    rustix::fs::fcntl_add_seals(
-        &file,
-        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
-    )?;
+    seal(&file, || ())?;
     Ok(file.into())
+}
+
+/// Seals a file in memory; `when_busy` runs between two attempts.
+fn seal(file: &File, mut when_busy: impl FnMut()) -> io::Result<()> {
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    let mut attempts = 1;
+    loop {
+        match rustix::fs::fcntl_add_seals(file, seals) {
+            Err(Errno::BUSY) if attempts < SEAL_ATTEMPTS_MAX => {
+                when_busy();
+                attempts += 1;
+            }
+            other => return Ok(other?),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -89,5 +107,24 @@ mod tests {
         let mut file = File::from(sealed.into_handle());
         assert!(file.write_all(b"x").is_err());
         assert!(file.set_len(1).is_err());
+    }
+
+    #[test]
+    fn pages_that_are_in_use_are_waited_for() {
+        let file = File::from(memory_file("farrier:test@1").unwrap());
+        (&file).write_all(&[7; 4096]).unwrap();
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        // The pipe holds the page itself until somebody reads it.
+        let flags = rustix::pipe::SpliceFlags::empty();
+        rustix::pipe::splice(&file, Some(&mut 0), &writer, None, 4096, flags).unwrap();
+        let (mut reader, mut busy) = (File::from(reader), 0);
+
+        let sealed = seal(&file, || {
+            busy += 1;
+            reader.read_exact(&mut [0; 4096]).unwrap();
+        });
+
+        assert!(sealed.is_ok() && busy == 1, "{sealed:?} after {busy} times");
+        assert!((&file).write_all(b"x").is_err());
     }
 }
