@@ -18,7 +18,7 @@ use crate::profile::Profile;
 use crate::recording::Tape;
 use crate::sandbox::Request;
 
-pub(crate) use arguments::{changes_the_machine, is_read, methods, reader, sample};
+pub(crate) use arguments::{asks_the_machine, changes_the_machine, is_read, methods, reader, sample};
 pub(crate) use session::{Answer, GRACE, Session};
 
 /// What one check has to work with.

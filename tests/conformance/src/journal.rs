@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -68,13 +69,15 @@ impl Journal {
         state.records.iter().skip(mark.0.saturating_sub(state.dropped)).cloned().collect()
     }
 
-    /// How often a poll took too long since.
-    pub(crate) fn blocked_since(&self, mark: Mark) -> Vec<String> {
-        let records = self.since(mark).into_iter();
-        records
-            .filter(|record| !record.by_plugin && record.text.starts_with(BLOCKED))
-            .map(|record| record.text)
-            .collect()
+    /// How long polls took that were too long, since.
+    pub(crate) fn blocked_since(&self, mark: Mark) -> Duration {
+        let slow = self.since(mark).into_iter().filter(|record| !record.by_plugin);
+        slow.filter_map(|record| {
+            let fields = record.text.strip_prefix(BLOCKED)?.to_owned();
+            let elapsed = fields.split_once("elapsed_ms=")?.1.split(' ').next()?.parse().ok()?;
+            Some(Duration::from_millis(elapsed))
+        })
+        .sum()
     }
 
     /// The end of it as text, at most so many bytes.

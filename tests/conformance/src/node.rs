@@ -101,6 +101,11 @@ impl Node {
         self.state().inspection.take()
     }
 
+    /// Changes a member of the node.
+    pub(crate) fn set(&self, member: &str, value: Value) {
+        self.state().node.insert(member.to_owned(), value);
+    }
+
     /// Everything the plugin left in it, as text.
     pub(crate) fn left(&self) -> String {
         let state = self.state();

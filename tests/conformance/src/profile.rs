@@ -93,6 +93,10 @@ pub struct Profile {
     pub bios_settings: Map<String, Value>,
     /// Vendor methods that may be called on the machine, by name, with the arguments that each cannot do without.
     pub vendor_methods: BTreeMap<String, Map<String, Value>>,
+    /// An update of firmware that may be made.
+    pub firmware_update: Option<Update>,
+    /// A RAID configuration that may be made, in the place of all volumes that there are.
+    pub raid_config: Option<Map<String, Value>>,
     /// How much of what is allowed.
     pub limits: Limits,
     /// Checks that need not pass, with the reason for each.
@@ -101,6 +105,18 @@ pub struct Profile {
     pub target: TargetConfig,
     /// The release before this one.
     pub upgrade: Upgrade,
+}
+
+/// An update of firmware.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// What is updated: `bios`, `bmc`, `nic:...`.
+    pub component: String,
+    /// Where the image is.
+    pub url: String,
+    /// The version that the component has then.
+    pub version: String,
 }
 
 /// What machines speak.

@@ -65,6 +65,24 @@ pub(crate) fn memory_kib() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
+/// How long the threads of this process whose names begin so were ready and had no processor; nothing where the kernel
+/// does not say.
+pub(crate) fn waited_for_processor(name: &str) -> Duration {
+    let Ok(entries) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
+    entries
+        .flatten()
+        .filter_map(|entry| {
+            let own = fs::read_to_string(entry.path().join("comm")).ok()?;
+            // The kernel keeps 15 bytes of a name.
+            if !own.starts_with(name) && !name.starts_with(own.trim_end()) {
+                return None;
+            }
+            let times = fs::read_to_string(entry.path().join("schedstat")).ok()?;
+            times.split(' ').nth(1)?.parse().ok().map(Duration::from_nanos)
+        })
+        .sum()
+}
+
 /// Looks until `look` answers nothing, for a while; answers what it said last.
 pub(crate) fn settled<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     settled_within(SETTLE_PATIENCE, &mut look)

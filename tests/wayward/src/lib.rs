@@ -14,8 +14,11 @@
 #![forbid(unsafe_code)]
 
 mod bios;
+mod boot;
+mod console;
 mod datagram;
 mod driver_info;
+mod firmware;
 mod habits;
 mod http;
 mod inspect;
@@ -23,18 +26,25 @@ mod machine;
 mod management;
 mod options;
 mod power;
+mod raid;
 mod shared;
+mod storage;
 mod vendor;
 
 use farrier_sdk::prelude::*;
 
 use crate::bios::GoodBios;
+use crate::boot::GoodBoot;
+use crate::console::GoodConsole;
+use crate::firmware::GoodFirmware;
 use crate::habits::Wayward;
 use crate::inspect::GoodInspect;
 use crate::management::GoodManagement;
 use crate::options::WaywardOptions;
 use crate::power::GoodPower;
+use crate::raid::GoodRaid;
 use crate::shared::Shared;
+use crate::storage::GoodStorage;
 use crate::vendor::GoodVendor;
 
 export_plugin! {
@@ -45,13 +55,19 @@ export_plugin! {
         Wayward<GoodPower> = Wayward::<GoodPower>::new,
         Wayward<GoodManagement> = Wayward::<GoodManagement>::new,
         Wayward<GoodBios> = Wayward::<GoodBios>::new,
+        Wayward<GoodFirmware> = Wayward::<GoodFirmware>::new,
         Wayward<GoodInspect> = Wayward::<GoodInspect>::new,
         Wayward<GoodVendor> = Wayward::<GoodVendor>::new,
+        Wayward<GoodConsole> = Wayward::<GoodConsole>::new,
+        Wayward<GoodBoot> = Wayward::<GoodBoot>::new,
+        Wayward<GoodRaid> = Wayward::<GoodRaid>::new,
+        Wayward<GoodStorage> = Wayward::<GoodStorage>::new,
     ],
     hardware: {
         "wayward" => {
-            power: ["wayward"], management: ["wayward"], boot: ["noop"], deploy: ["noop"],
-            bios: ["wayward"], inspect: ["wayward"], vendor: ["wayward"],
+            power: ["wayward"], management: ["wayward"], boot: ["wayward", "noop"], deploy: ["noop"],
+            bios: ["wayward"], firmware: ["wayward"], inspect: ["wayward"], vendor: ["wayward"],
+            console: ["wayward"], raid: ["wayward"], storage: ["wayward"],
         },
     },
 }

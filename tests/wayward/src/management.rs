@@ -5,14 +5,21 @@ use farrier_sdk::serde_json::json;
 use serde::Deserialize;
 
 use crate::driver_info::WaywardInfo;
-use crate::habits::Make;
+use crate::habits::{Make, go_on};
 use crate::http;
 use crate::machine;
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 
 /// Boot devices with the words of Redfish for them.
 const DEVICES: [(BootDevice, &str); 3] =
     [(BootDevice::Pxe, "Pxe"), (BootDevice::Disk, "Hdd"), (BootDevice::Cdrom, "Cd")];
+
+/// How often a step that waits was asked, in `driver_internal_info`.
+const RESTING: &str = "wayward_resting";
+
+/// How often it has to be asked, and with which pause between.
+const LOOKS: u64 = 3;
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Management of the machine.
 pub(crate) struct GoodManagement {
@@ -108,6 +115,31 @@ impl ManagementInterface for GoodManagement {
     async fn look(&self, task: &DriverTask<WaywardInfo>, args: LookArgs) -> Result<StepOutcome> {
         task.progress(50, "looking").await?;
         task.sleep(Duration::from_millis(args.milliseconds)).await?;
+        Ok(StepOutcome::Done)
+    }
+
+    /// Let the machine rest for a moment
+    #[step(service, abortable)]
+    async fn rest(&self, task: &DriverTask<WaywardInfo>) -> Result<StepOutcome> {
+        let (shared, node) = (&self.shared, task.node());
+        let looks = node.driver_internal_info.get(RESTING).and_then(Value::as_u64).unwrap_or(0);
+        let known = lock(&shared.resting).contains(&node.uuid);
+        if looks == 0 {
+            lock(&shared.resting).insert(node.uuid.clone());
+            if shared.breaks("STP-004") {
+                go_on();
+            }
+        } else if known && shared.breaks("STP-005") {
+            return Err(DriverError::new(ErrorKind::Conflict, "the machine rests already"));
+        } else if !known && shared.breaks("STP-006") {
+            return Err(DriverError::internal("nobody knows whether the machine rests"));
+        }
+        if looks < LOOKS {
+            task.save_internal_info(|info| drop(info.insert(RESTING.to_owned(), (looks + 1).into()))).await?;
+            return Ok(StepOutcome::wait(LOOK_PAUSE));
+        }
+        task.save_internal_info(|info| drop(info.remove(RESTING))).await?;
+        lock(&shared.resting).remove(&node.uuid);
         Ok(StepOutcome::Done)
     }
 }

@@ -1,6 +1,6 @@
 //! What all implementations share, and what goes wrong when it starts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use crate::datagram::Channel;
 use crate::options::WaywardOptions;
 
 /// How long a start takes that is too long.
-const LONG_START: Duration = Duration::from_millis(1500);
+const LONG_START: Duration = Duration::from_millis(2500);
 
 /// What the plugin knows of all nodes. A good one would know nothing but `channels`.
 #[derive(Default)]
@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) last_url: Mutex<String>,
     /// What a machine answered first, by node and URL.
     pub(crate) first_states: Mutex<HashMap<String, PowerState>>,
+    /// Nodes whose machines rest.
+    pub(crate) resting: Mutex<HashSet<String>>,
     /// Memory that is never given back.
     pub(crate) hoard: Mutex<Vec<Vec<u8>>>,
     /// A file that is never closed.

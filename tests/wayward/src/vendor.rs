@@ -25,7 +25,7 @@ impl GoodVendor {
             if self.shared.breaks("VND-004") {
                 return Ok(1);
             }
-            return Err(DriverError::missing_parameter("argument `seconds` is missing"));
+            return Err(DriverError::missing_parameter("missing `seconds`"));
         };
         match seconds.as_u64() {
             Some(seconds) if !self.shared.breaks("VND-003") => Ok(seconds),

@@ -57,6 +57,14 @@ const READERS: [&str; 10] = [
     "validate",
 ];
 
+/// How many of these answer nothing that they have not asked their machine.
+const ASKING: usize = 5;
+
+/// Whether a reader cannot answer without its machine.
+pub(crate) fn asks_the_machine(method: &str) -> bool {
+    READERS.iter().take(ASKING).any(|asking| *asking == method)
+}
+
 /// A method of this implementation that asks its machine something.
 pub(crate) fn reader(interface: &InterfaceDescriptor) -> &'static str {
     READERS.into_iter().find(|method| interface.methods.contains(*method)).unwrap_or("validate")

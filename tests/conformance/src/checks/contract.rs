@@ -17,6 +17,7 @@ use crate::residue;
 use crate::target::{self, Control, Peer};
 
 pub(super) use secrets::told;
+pub(super) use time::still_at_it;
 
 #[rustfmt::skip]
 pub(super) const CHECKS: &[Check] = &[

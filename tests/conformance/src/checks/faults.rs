@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use farrier_sdk::error::ErrorKind;
 use serde_json::json;
 
-use crate::bench::{Answer, Bench, reader};
+use crate::bench::{Answer, Bench, asks_the_machine, reader};
 use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
 use crate::profile::Protocol;
 use crate::target::Peer;
@@ -108,7 +108,7 @@ fn ask_all(bench: &Bench, protocol: Protocol, peer: &Peer) -> Result<Vec<Outcome
     let mut outcomes = Vec::new();
     for interface in session.descriptor().interfaces.clone() {
         let method = reader(&interface);
-        if method == "validate" {
+        if !asks_the_machine(method) {
             continue;
         }
         let opened = session.open(interface.kind, &interface.name)?;

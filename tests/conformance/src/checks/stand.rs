@@ -146,6 +146,13 @@ impl Stand<'_> {
         }
     }
 
+    /// Looks at the same node from another conductor: one with a copy of the plugin that knows nothing yet.
+    pub(super) fn elsewhere(&self, look: impl FnOnce(&Stand) -> Judgement) -> Judgement {
+        let session = self.bench.load()?;
+        let interface = session.open(self.described.kind, &self.described.name)?;
+        look(&Stand { session: &session, interface: &interface, node: self.node.clone(), ..*self })
+    }
+
     /// Asks another interface of the same node, if the plugin has it.
     pub(super) fn sibling(&self, kind: InterfaceType, method: &str, arguments: &Value) -> Option<Answer> {
         let has = |one: &&InterfaceDescriptor| one.kind == kind && one.methods.contains(method);
@@ -156,7 +163,7 @@ impl Stand<'_> {
 }
 
 /// When to ask again; nothing when it is over.
-fn interval(method: &str, answer: &Value) -> Result<Option<Duration>, Finding> {
+pub(super) fn interval(method: &str, answer: &Value) -> Result<Option<Duration>, Finding> {
     match serde_json::from_value(answer.clone()) {
         Ok(StepOutcome::Done) => Ok(None),
         Ok(StepOutcome::Wait { poll_after_ms: Some(interval) }) => Ok(Some(Duration::from_millis(interval))),

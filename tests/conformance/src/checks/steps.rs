@@ -1,13 +1,17 @@
 //! `STP`: clean, deploy, verify and service steps.
 
+use std::collections::BTreeSet;
+
 use farrier_sdk::descriptor::{InterfaceDescriptor, StepDescriptor};
 use farrier_sdk::error::ErrorKind;
+use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::step::StepOutcome;
 use serde_json::{Map, Value, json};
 
-use super::stand::is_broken;
+use super::contract::still_at_it;
+use super::stand::{self, Stand, interval, is_broken};
 use crate::bench::{Answer, Bench, Session};
-use crate::check::{Check, Finding, Judgement, Level, Needs, none_of, not_applicable};
+use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
 use crate::target::Peer;
 
 #[rustfmt::skip]
@@ -18,7 +22,22 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "STP-002", level: Level::Must, needs: Needs::Plugin, run: bad_arguments_are_refused,
         requirement: "A step whose argument has a wrong type is refused as `invalid_parameter`.",
         source: "steps: an operator's clean steps come from outside" },
+    Check { id: "STP-003", level: Level::Must, needs: Needs::File, run: steps_are_well_declared,
+        requirement: "Every step is a clean, deploy, verify or service step, is declared once for each, and needs no argument if it runs by itself.",
+        source: "descriptor: steps with a priority above 0 run without being asked for" },
+    Check { id: "STP-004", level: Level::Must, needs: Needs::MachineChanged, run: given_up_while_waiting,
+        requirement: "When an abortable step of the profile is given up while it waits, nothing of it goes on after two seconds.",
+        source: "steps: abortable; the conductor aborts by not asking again" },
+    Check { id: "STP-005", level: Level::Must, needs: Needs::MachineChanged, run: resumes,
+        requirement: "A step of the profile that waits comes to its end when it is asked again.",
+        source: "step outcomes: asked again by the same call" },
+    Check { id: "STP-006", level: Level::Must, needs: Needs::MachineChanged, run: resumes_elsewhere,
+        requirement: "A step of the profile that waits comes to its end when another conductor asks.",
+        source: "interface traits: what is kept between calls is a cache, never state; a conductor may die" },
 ];
+
+/// The kinds of step that there are.
+const KINDS: [&str; 4] = ["clean", "deploy", "service", "verify"];
 
 /// Calls a step on a node without a machine.
 fn call(
@@ -89,4 +108,92 @@ fn bad_arguments_are_refused(bench: &Bench) -> Judgement {
         }
     }
     if looked { none_of(&faults) } else { not_applicable("none of its steps has an argument") }
+}
+
+fn steps_are_well_declared(bench: &Bench) -> Judgement {
+    let (mut faults, mut looked) = (Vec::new(), false);
+    for interface in &bench.descriptor()?.interfaces {
+        let mut known = BTreeSet::new();
+        for step in &interface.steps {
+            looked = true;
+            let place = format!("step `{}` of {} `{}`", step.step, interface.kind, interface.name);
+            if step.kinds.is_empty() {
+                faults.push(format!("{place} is of no kind"));
+            }
+            for kind in &step.kinds {
+                if !KINDS.contains(&kind.as_str()) {
+                    faults.push(format!("{place} is a `{kind}` step, which nothing runs"));
+                }
+                if !known.insert((kind, &step.step)) {
+                    faults.push(format!("{place} is declared twice as a `{kind}` step"));
+                }
+            }
+            if 0 < step.priority && step.args.values().any(|argument| argument.required) {
+                faults.push(format!("{place} has priority {} and needs an argument", step.priority));
+            }
+        }
+    }
+    if looked { none_of(&faults) } else { not_applicable("it has no step") }
+}
+
+/// Begins those of the profile's steps that `choose` wants, on the machine, and looks at those that wait.
+fn each_waiting(
+    bench: &Bench,
+    choose: impl Fn(&StepDescriptor) -> bool,
+    look: impl Fn(&Stand, &StepDescriptor, &Value) -> Judgement,
+) -> Judgement {
+    let named = |kind: InterfaceType, step: &StepDescriptor| {
+        choose(step).then(|| bench.profile().steps.get(&format!("{kind}.{}", step.step))).flatten().cloned()
+    };
+    let wanted = |interface: &&InterfaceDescriptor| {
+        interface.steps.iter().any(|step| named(interface.kind, step).is_some())
+    };
+    let kinds: BTreeSet<InterfaceType> =
+        bench.descriptor()?.interfaces.iter().filter(wanted).map(|interface| interface.kind).collect();
+    let mut looked = false;
+    for kind in kinds {
+        let looked_at = stand::each(bench, kind, |stand| {
+            let mut waited = false;
+            for step in &stand.described.steps {
+                let Some(arguments) = named(kind, step) else { continue };
+                let arguments = Value::Object(arguments);
+                let begun = stand.begin(&step.step, &arguments);
+                let answer = begun.or_else(|error| failed(format!("step `{}`: {error}", step.step)))?;
+                if interval(&step.step, &answer)?.is_some() {
+                    waited = true;
+                    look(stand, step, &arguments)?;
+                }
+            }
+            if waited { Ok(()) } else { not_applicable("no step waits") }
+        });
+        match looked_at {
+            Ok(()) => looked = true,
+            Err(Finding::NotApplicable(_)) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    if looked { Ok(()) } else { not_applicable("none of the profile's steps waits to be asked again") }
+}
+
+fn given_up_while_waiting(bench: &Bench) -> Judgement {
+    each_waiting(
+        bench,
+        |step| step.abortable,
+        |stand, step, _| {
+            let faults = still_at_it(bench, stand.peer);
+            none_of(&faults.iter().map(|fault| format!("step `{}`: {fault}", step.step)).collect::<Vec<_>>())
+        },
+    )
+}
+
+fn resumes(bench: &Bench) -> Judgement {
+    each_waiting(bench, |_| true, |stand, step, arguments| stand.make(&step.step, arguments))
+}
+
+fn resumes_elsewhere(bench: &Bench) -> Judgement {
+    each_waiting(
+        bench,
+        |_| true,
+        |stand, step, arguments| stand.elsewhere(|stand| stand.make(&step.step, arguments)),
+    )
 }

@@ -65,7 +65,11 @@ impl Redfish {
 
     /// What somebody in front of the machine sees.
     pub(super) fn seen(&self) -> Seen {
-        Seen { updates: self.firmware.begun(), media: self.media.image().into_iter().collect() }
+        Seen {
+            updates: self.firmware.begun(),
+            media: self.media.image().into_iter().collect(),
+            console: false,
+        }
     }
 
     pub(super) fn forget_sessions(&mut self) {

@@ -9,6 +9,8 @@ pub(crate) struct Seen {
     pub(crate) updates: u32,
     /// Images in its virtual drives.
     pub(crate) media: Vec<String>,
+    /// Whether somebody has its serial console.
+    pub(crate) console: bool,
 }
 
 impl Peer {
@@ -16,11 +18,10 @@ impl Peer {
     pub(crate) fn seen(&self) -> Option<Seen> {
         match &self.control {
             Control::Http(peer) => peer.seen(),
-            Control::None
-            | Control::Ipmi(_)
-            | Control::Datagram(_)
-            | Control::Sushy(_)
-            | Control::Command { .. } => None,
+            Control::Ipmi(bmc) => {
+                Some(Seen { updates: 0, media: Vec::new(), console: bmc.state().has_console() })
+            }
+            Control::None | Control::Datagram(_) | Control::Sushy(_) | Control::Command { .. } => None,
         }
     }
 }

@@ -125,7 +125,7 @@ const ROGUES: &[Rogue] = &[
     by_datagram("FLT-025", &[]),
     asked("POW-001").with(
         // Whoever answers nonsense to the first question about a machine that is off is wrong wherever that is asked.
-        &["CON-009", "CON-015", "POW-003", "POW-006"]),
+        &["CON-009", "CON-015", "POW-003", "POW-006", "INS-006"]),
     asked("POW-002"),
     asked("POW-003"),
     asked("POW-004"),
@@ -146,6 +146,12 @@ const ROGUES: &[Rogue] = &[
     asked("BIO-004"),
     asked("BIO-005"),
     asked("BIO-006"),
+    asked("FRM-001"),
+    asked("FRM-002"),
+    asked("FRM-003"),
+    asked("FRM-004"),
+    asked("FRM-005"),
+    asked("FRM-006"),
     asked("INS-001"),
     asked("INS-002"),
     asked("INS-003"),
@@ -158,8 +164,29 @@ const ROGUES: &[Rogue] = &[
     asked("VND-004"),
     asked("VND-005"),
     asked("VND-006"),
+    asked("CNS-001"),
+    asked("CNS-002"),
+    asked("CNS-003"),
+    asked("CNS-004"),
+    asked("CNS-005"),
+    asked("CNS-006"),
+    asked("BOT-001"),
+    asked("BOT-002"),
+    asked("BOT-003"),
+    asked("BOT-004"),
+    asked("BOT-005"),
+    asked("RAI-001"),
+    asked("RAI-002"),
+    asked("RAI-003"),
+    asked("RAI-004"),
+    asked("RAI-005"),
+    asked("IFC-001"),
     asked("STP-001"),
     asked("STP-002"),
+    changed("STP-003", |file| patch::json(file, "\"verify\",\"clean\"", "\"verify\",\"learn\"")),
+    asked("STP-004"),
+    asked("STP-005"),
+    asked("STP-006"),
     asked("UPG-001"),
     // The release before had a property of another name.
     Rogue { check: "UPG-002", also: &[],
@@ -168,7 +195,8 @@ const ROGUES: &[Rogue] = &[
 ];
 
 /// Groups about what single interface types do.
-const BEHAVIOR: [&str; 6] = ["MGT", "BIO", "INS", "VND", "STP", "CON-00*"];
+const BEHAVIOR: [&str; 11] =
+    ["MGT", "BIO", "FRM", "INS", "VND", "CNS", "BOT", "RAI", "IFC", "STP", "CON-00*"];
 
 impl Rogue {
     const fn with(mut self, also: &'static [&'static str]) -> Self {
@@ -187,7 +215,7 @@ impl Rogue {
             How::AskedByDatagram => &["FLT", "POW", "CON-009", "CON-015"],
             // Its code is the same.
             How::Changed(_) | How::Unfit(_) | How::Poorer(_) => {
-                &["PKG", "LOD", "UPG", "CON-00*", "POW", "MGT", "VND"]
+                &["PKG", "LOD", "UPG", "CON-00*", "POW", "MGT", "VND", "STP"]
             }
         };
         groups.iter().map(|group| (*group).to_owned()).collect()
@@ -334,6 +362,26 @@ fn bad_steps_are_noticed() {
 #[test]
 fn bad_bios_settings_are_noticed() {
     judge(&["BIO"]);
+}
+
+#[test]
+fn bad_firmware_is_noticed() {
+    judge(&["FRM"]);
+}
+
+#[test]
+fn bad_consoles_are_noticed() {
+    judge(&["CNS"]);
+}
+
+#[test]
+fn bad_boots_are_noticed() {
+    judge(&["BOT"]);
+}
+
+#[test]
+fn bad_raid_and_other_interface_types_are_noticed() {
+    judge(&["RAI", "IFC"]);
 }
 
 #[test]

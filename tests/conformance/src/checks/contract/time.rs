@@ -9,7 +9,7 @@ use super::{filled, first_reader, quiet, watched};
 use crate::bench::{Bench, sample};
 use crate::check::{Judgement, failed, none_of};
 use crate::profile::Protocol;
-use crate::residue::pause;
+use crate::residue::{pause, waited_for_processor};
 use crate::target::{self, Peer};
 
 /// The deadline of calls that cannot succeed.
@@ -23,6 +23,9 @@ const AFTER: Duration = Duration::from_secs(2);
 
 /// How long it is watched after that.
 const WATCH: Duration = Duration::from_millis(1500);
+
+/// How long a poll may keep the thread, without the time in which it waits for a processor.
+const POLL_MAX: Duration = Duration::from_millis(50);
 
 /// How often a call is made whose polls were too long: the machine of the kit may be busy.
 const ATTEMPTS: u32 = 5;
@@ -69,24 +72,22 @@ pub(super) fn ends_when_cancelled(bench: &Bench) -> Judgement {
         pause(Duration::from_millis(100));
     }
     drop(call);
-    pause(crate::bench::GRACE + AFTER);
+    pause(crate::bench::GRACE);
+    none_of(&still_at_it(bench, &peer))
+}
+
+/// What is heard of work that was given up, after the time that it has to end.
+pub(in crate::checks) fn still_at_it(bench: &Bench, peer: &Peer) -> Vec<String> {
+    pause(AFTER);
     let (mark, contacts) = (bench.journal().mark(), peer.contacts());
     pause(WATCH);
     let mut faults = Vec::new();
-    let spoken: Vec<String> = bench
-        .journal()
-        .since(mark)
-        .into_iter()
-        .filter(|record| record.by_plugin)
-        .map(|record| record.text)
-        .collect();
-    if let Some(last) = spoken.last() {
-        faults.push(format!("it still logs: {last}"));
-    }
+    let mut spoken = bench.journal().since(mark).into_iter().filter(|record| record.by_plugin);
+    faults.extend(spoken.next_back().map(|last| format!("it still logs: {}", last.text)));
     if peer.contacts() != contacts {
         faults.push("it still speaks to its machine".to_owned());
     }
-    none_of(&faults)
+    faults
 }
 
 pub(super) fn never_blocks(bench: &Bench) -> Judgement {
@@ -95,6 +96,7 @@ pub(super) fn never_blocks(bench: &Bench) -> Judgement {
     if let Ok(peer) = target::start(bench) {
         peers.push(peer);
     }
+    let executor = format!("plugin-{}", session.plugin.name());
     let mut faults = Vec::new();
     for interface in session.descriptor().interfaces.clone() {
         let opened = session.open(interface.kind, &interface.name)?;
@@ -102,9 +104,10 @@ pub(super) fn never_blocks(bench: &Bench) -> Judgement {
             let node = session.node_with(filled(bench, &interface, peer)?);
             for method in interface.methods.iter().filter(|method| crate::bench::is_read(method)) {
                 let blocked = (0..ATTEMPTS).all(|_| {
-                    let mark = bench.journal().mark();
+                    let (mark, before) = (bench.journal().mark(), waited_for_processor(&executor));
                     session.call(&opened, method, &sample(method), &node).ok();
-                    !bench.journal().blocked_since(mark).is_empty()
+                    let waited = waited_for_processor(&executor).saturating_sub(before);
+                    POLL_MAX < bench.journal().blocked_since(mark).saturating_sub(waited)
                 });
                 if blocked {
                     faults.push(format!("{} `{}.{method}` blocks", interface.kind, interface.name));

@@ -54,8 +54,9 @@ impl Firmware {
             return status(400);
         };
         self.tasks.push(Task { component: component.to_owned(), version: version.to_owned(), looks: 0 });
-        let headers = vec![("Location", format!("{TASKS}/{}", self.tasks.len()))];
-        Response { status: 202, headers, body: json!({"TaskState": "New"}).to_string() }
+        let path = format!("{TASKS}/{}", self.tasks.len());
+        let body = json!({"@odata.id": path, "TaskState": "New"}).to_string();
+        Response { status: 202, headers: vec![("Location", path)], body }
     }
 
     fn look(&mut self, path: &str, number: usize) -> Response {
