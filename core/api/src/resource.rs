@@ -8,6 +8,9 @@ use crate::error::Fault;
 use crate::version::Microversion;
 use crate::version::table::{Kind, STATE_AVAILABLE, STATE_INSPECT_WAIT, TABLE, Topic};
 
+/// The member that every selection shows.
+pub const LINKS: &str = "links";
+
 /// A kind of resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resource {
@@ -85,7 +88,7 @@ impl Resource {
             }
         }
         if let Some(fields) = fields {
-            members.retain(|name, _| name == "links" || fields.contains(name));
+            members.retain(|name, _| name == LINKS || fields.contains(name));
         }
         if self.topic == Topic::Node {
             rename_provision_state(&mut members, version);
@@ -97,6 +100,34 @@ impl Resource {
     pub fn summarize(&self, record: &impl Serialize, version: Microversion) -> Map<String, Value> {
         let fields: Vec<String> = self.summary.iter().map(|name| (*name).to_owned()).collect();
         self.view(record, version, Some(&fields))
+    }
+
+    /// Whether `version` shows every member, and as it is stored.
+    pub fn shows_all(&self, version: Microversion) -> bool {
+        TABLE
+            .iter()
+            .filter(|row| row.topic == self.topic && matches!(row.kind, Kind::Field | Kind::Behavior))
+            .all(|row| row.minor <= version.minor())
+    }
+
+    /// The members of the short form that `version` shows, links included; with `fields` those of them.
+    ///
+    /// None when `fields` asks for more than the short form has.
+    pub fn summary_members(
+        &self,
+        version: Microversion,
+        fields: Option<&[String]>,
+    ) -> Option<Vec<&'static str>> {
+        let mut members = self.summary.to_vec();
+        if let Some(fields) = fields {
+            if fields.iter().any(|name| name != LINKS && !members.contains(&name.as_str())) {
+                return None;
+            }
+            members.retain(|member| fields.iter().any(|name| name == member));
+        }
+        members.retain(|member| version.has(self.topic, Kind::Field, member));
+        members.push(LINKS);
+        Some(members)
     }
 
     /// Checks the names that a request for one resource selects.
@@ -161,12 +192,17 @@ impl Resource {
 /// Shows a provision state by the name that clients of the version know.
 fn rename_provision_state(members: &mut Map<String, Value>, version: Microversion) {
     let Some(state) = members.get_mut("provision_state") else { return };
-    let shown = match state.as_str() {
-        Some("available") if !version.has(Topic::Node, Kind::Behavior, STATE_AVAILABLE) => Value::Null,
-        Some("inspect wait") if !version.has(Topic::Node, Kind::Behavior, STATE_INSPECT_WAIT) => {
-            Value::from("inspecting")
-        }
-        Some(_) | None => return,
-    };
-    *state = shown;
+    if let Some(stored) = state.as_str() {
+        let shown = shown_provision_state(stored, version);
+        *state = shown.map_or(Value::Null, Value::from);
+    }
+}
+
+/// A provision state by the name that clients of the version know: null for what the first ones call so.
+pub fn shown_provision_state(state: &str, version: Microversion) -> Option<&str> {
+    match state {
+        "available" if !version.has(Topic::Node, Kind::Behavior, STATE_AVAILABLE) => None,
+        "inspect wait" if !version.has(Topic::Node, Kind::Behavior, STATE_INSPECT_WAIT) => Some("inspecting"),
+        _ => Some(state),
+    }
 }

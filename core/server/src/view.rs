@@ -8,6 +8,7 @@ pub(crate) mod hardware;
 pub(crate) mod history;
 pub(crate) mod node;
 pub(crate) mod port;
+pub(crate) mod short;
 
 use farrier_api::paging::ListQuery;
 use farrier_api::resource::Resource;

@@ -7,6 +7,7 @@ mod internal_info;
 mod lock;
 mod release;
 mod row;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use brief::NodeBrief;
 pub use filter::{Children, NodeFilter};
 pub use release::Releases;
 pub(crate) use release::{Release, ReleaseSender};
+pub use summary::NodeSummary;
 
 impl Store {
     /// The node with this number or UUID.

@@ -1,5 +1,9 @@
 //! Ports.
 
+mod summary;
+#[cfg(test)]
+mod tests;
+
 use farrier_model::node::NodeId;
 use farrier_model::port::Port;
 use uuid::Uuid;
@@ -9,6 +13,8 @@ use crate::page::Page;
 use crate::record::{Assignment, Record, SortKind, changes, select};
 use crate::statement::{Row, Statement, Value};
 use crate::store::Store;
+
+pub use summary::PortSummary;
 
 use SortKind::{Integer, Text};
 
@@ -214,6 +220,3 @@ impl Record for Port {
         })
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -99,7 +99,7 @@ fn parse(answer: &[u8]) -> Result<Response, &'static str> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Ok(Response { status, headers, body: rest.iter().skip(BLANK.len()).copied().collect() })
+    Ok(Response { status, headers, body: rest.get(BLANK.len()..).unwrap_or_default().to_vec() })
 }
 
 #[cfg(test)]

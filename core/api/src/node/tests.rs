@@ -243,3 +243,28 @@ fn a_member_newer_than_the_version_is_not_acceptable() {
     assert_eq!(NodeCreate::parse(Microversion::new(37), &body).unwrap_err().code(), 406);
     assert!(NodeCreate::parse(Microversion::new(38), &body).is_ok());
 }
+
+#[test]
+fn the_newest_version_shows_all_and_the_one_before_a_change_does_not() {
+    let newest = TABLE
+        .iter()
+        .filter(|row| row.topic == Topic::Node && matches!(row.kind, Kind::Field | Kind::Behavior))
+        .map(|row| row.minor)
+        .max()
+        .unwrap();
+
+    assert!(NODE.shows_all(MAX));
+    assert!(NODE.shows_all(Microversion::new(newest)));
+    assert!(!NODE.shows_all(Microversion::new(newest - 1)));
+}
+
+#[test]
+fn a_selection_within_the_short_form_is_told_from_one_beyond_it() {
+    let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let members = |version, names: &[&str]| NODE.summary_members(version, Some(&fields(names)));
+
+    assert_eq!(members(MAX, &["name", "links", "uuid"]), Some(vec!["uuid", "name", "links"]));
+    assert_eq!(members(Microversion::new(4), &["name"]), Some(vec!["links"]));
+    assert_eq!(members(MAX, &["name", "driver"]), None);
+    assert_eq!(NODE.summary_members(MAX, None).unwrap().len(), NODE.summary.len() + 1);
+}

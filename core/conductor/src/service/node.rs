@@ -3,7 +3,7 @@
 use farrier_model::node::{DeleteAvailable, Node, NodeName};
 use farrier_model::provision::ProvisionState;
 use farrier_sdk::interface::InterfaceType;
-use farrier_store::{NodeFilter, Page};
+use farrier_store::{NodeFilter, NodeSummary, Page};
 use tracing::info;
 
 use super::{Conductor, abandon, console, end};
@@ -41,6 +41,19 @@ impl Conductor {
     /// Those of the store: an unknown marker, a key that cannot be sorted by.
     pub async fn nodes(&self, filter: &NodeFilter, page: &Page) -> Result<Vec<Node>, ConductorError> {
         Ok(self.store().node_list(filter, page).await?)
+    }
+
+    /// A page of nodes, as far as the short form of lists shows them.
+    ///
+    /// # Errors
+    ///
+    /// As [`nodes`](Self::nodes).
+    pub async fn node_summaries(
+        &self,
+        filter: &NodeFilter,
+        page: &Page,
+    ) -> Result<Vec<NodeSummary>, ConductorError> {
+        Ok(self.store().node_summary_list(filter, page).await?)
     }
 
     /// Enrols a node; interfaces that are not chosen get their defaults.

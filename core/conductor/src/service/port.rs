@@ -2,7 +2,7 @@
 
 use farrier_model::node::{Node, NodeName};
 use farrier_model::port::Port;
-use farrier_store::{Page, PortFilter};
+use farrier_store::{Page, PortFilter, PortSummary};
 use uuid::Uuid;
 
 use super::{Conductor, abandon, end};
@@ -17,6 +17,19 @@ impl Conductor {
     /// Those of the store.
     pub async fn ports(&self, filter: &PortFilter, page: &Page) -> Result<Vec<Port>, ConductorError> {
         Ok(self.store().port_list(filter, page).await?)
+    }
+
+    /// A page of ports, as far as the short form of lists shows them.
+    ///
+    /// # Errors
+    ///
+    /// As [`ports`](Self::ports).
+    pub async fn port_summaries(
+        &self,
+        filter: &PortFilter,
+        page: &Page,
+    ) -> Result<Vec<PortSummary>, ConductorError> {
+        Ok(self.store().port_summary_list(filter, page).await?)
     }
 
     /// One port.

@@ -40,7 +40,7 @@ async fn list(State(state): Shared, call: Call) -> Result<Response, HttpError> {
     let list = List::parse(&DRIVER, &call, state.max_limit, DRIVER.collection, Detail::Short)?;
     match list.query.text("type") {
         None | Some(DYNAMIC) => {}
-        Some(CLASSIC) => return Ok(list.answer_whole(Vec::new())),
+        Some(CLASSIC) => return Ok(list.answer_nothing()),
         Some(other) => {
             let text = format!("\"{other}\" is no type of driver; there are {CLASSIC} and {DYNAMIC}");
             return Err(Fault::invalid(text).into());

@@ -31,12 +31,14 @@ use farrier_api::paging::selected_fields;
 use farrier_conductor::error::ConductorError;
 use farrier_model::node::{Node, NodeName};
 use farrier_store::Children;
+use uuid::Uuid;
 
 use super::call::{Call, Ident};
 use super::error::HttpError;
 use super::paging::{Detail, List};
 use super::tell::Tell;
 use super::{ApiState, Shared, answer};
+use crate::view::short::Short;
 use crate::view::{self, Selection};
 
 /// The routes of nodes.
@@ -75,19 +77,23 @@ async fn list_detail(State(state): Shared, call: Call) -> Result<Response, HttpE
 async fn page(state: &ApiState, call: &Call, path: &str, detail: Detail) -> Result<Response, HttpError> {
     let list = List::parse(&NODE, call, state.max_limit, path, detail)?;
     let Some(filter) = filter::filter(&state.conductor, &list.query).await? else {
-        return Ok(list.answer_whole(Vec::new()));
+        return Ok(list.answer_nothing());
     };
-    let nodes = state.conductor.nodes(&filter, &list.page()?).await?;
-    let selection = Selection::of_list(&list.query);
-    let items = nodes
-        .iter()
-        .map(|node| view::node::view(&state.conductor, &call.base, call.version, &selection, node))
-        .collect();
     // One instance is on one node, so that there is no second page.
-    if filter.instance_uuid.is_some() && filter.children == Children::Included {
-        return Ok(list.answer_whole(items));
+    let is_alone = filter.instance_uuid.is_some() && filter.children == Children::Included;
+    let last = |uuid: Option<Uuid>| uuid.filter(|_| !is_alone).map(|uuid| uuid.to_string());
+    let (page, selection) = (list.page()?, Selection::of_list(&list.query));
+    if let Some(short) = Short::of(&NODE, &call.base, call.version, &selection) {
+        let nodes = state.conductor.node_summaries(&filter, &page).await?;
+        return Ok(list.answer(short.items(&nodes), last(nodes.last().map(|node| node.uuid))));
     }
-    Ok(list.answer(items, nodes.last().map(|node| node.uuid.to_string())))
+    let nodes = state.conductor.nodes(&filter, &page).await?;
+    let last = last(nodes.last().map(|node| node.uuid));
+    if selection == Selection::Whole && NODE.shows_all(call.version) {
+        let whole = |node| view::node::whole(&state.conductor, &call.base, node);
+        return Ok(list.answer(nodes.iter().map(whole).collect(), last));
+    }
+    Ok(list.answer(nodes.iter().map(|node| seen(state, call, &selection, node)).collect(), last))
 }
 
 async fn show(State(state): Shared, Ident(ident): Ident, call: Call) -> Result<Response, HttpError> {

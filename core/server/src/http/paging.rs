@@ -5,7 +5,8 @@ use farrier_api::error::Fault;
 use farrier_api::paging::{self, ListQuery};
 use farrier_api::resource::Resource;
 use farrier_store::{Page, SortDirection};
-use serde_json::{Map, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use super::answer;
 use super::call::Call;
@@ -75,23 +76,37 @@ impl<'a> List<'a> {
     }
 
     /// The answer: the items, and where the next page is when this one is full. `last` is the key of the last item.
-    pub(super) fn answer(&self, items: Vec<Map<String, Value>>, last: Option<String>) -> Response {
-        let full = self.query.limit <= items.len();
-        let mut body = self.body(items);
-        if let Some(last) = last.filter(|_| full) {
-            let next = self.query.next(self.base, self.path, self.resource, &last);
-            body.insert("next".to_owned(), Value::from(next));
-        }
-        answer::ok(body)
+    pub(super) fn answer<T: Serialize>(&self, items: Vec<T>, last: Option<String>) -> Response {
+        let last = last.filter(|_| self.query.limit <= items.len());
+        let next = last.map(|last| self.query.next(self.base, self.path, self.resource, &last));
+        answer::ok(Body { collection: self.resource.collection, items, next })
     }
 
     /// The answer of a list that has no second page.
-    pub(super) fn answer_whole(&self, items: Vec<Map<String, Value>>) -> Response {
-        answer::ok(self.body(items))
+    pub(super) fn answer_whole<T: Serialize>(&self, items: Vec<T>) -> Response {
+        self.answer(items, None)
     }
 
-    fn body(&self, items: Vec<Map<String, Value>>) -> Map<String, Value> {
-        let items = items.into_iter().map(Value::Object).collect();
-        Map::from_iter([(self.resource.collection.to_owned(), Value::Array(items))])
+    /// The answer of a list in which there can be nothing.
+    pub(super) fn answer_nothing(&self) -> Response {
+        self.answer_whole(Vec::<Value>::new())
+    }
+}
+
+/// A list on the wire.
+struct Body<T> {
+    collection: &'static str,
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+impl<T: Serialize> Serialize for Body<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry(self.collection, &self.items)?;
+        if let Some(next) = &self.next {
+            members.serialize_entry("next", next)?;
+        }
+        members.end()
     }
 }

@@ -23,6 +23,7 @@ use super::error::HttpError;
 use super::paging::{Detail, List};
 use super::tell::Tell;
 use super::{ApiState, Shared, answer};
+use crate::view::short::Short;
 use crate::view::{self, Selection};
 
 /// The routes of ports.
@@ -66,13 +67,21 @@ async fn page(
 ) -> Result<Response, HttpError> {
     let list = List::parse(&PORT, call, state.max_limit, path, detail)?;
     let Some(filter) = filter(state, &list.query, node).await? else {
-        return Ok(list.answer_whole(Vec::new()));
+        return Ok(list.answer_nothing());
     };
-    let ports = state.conductor.ports(&filter, &list.page()?).await?;
-    let selection = Selection::of_list(&list.query);
-    let items =
-        ports.iter().map(|port| view::port::view(&call.base, call.version, &selection, port)).collect();
-    Ok(list.answer(items, ports.last().map(|port| port.uuid.to_string())))
+    let (page, selection) = (list.page()?, Selection::of_list(&list.query));
+    if let Some(short) = Short::of(&PORT, &call.base, call.version, &selection) {
+        let ports = state.conductor.port_summaries(&filter, &page).await?;
+        return Ok(list.answer(short.items(&ports), ports.last().map(|port| port.uuid.to_string())));
+    }
+    let ports = state.conductor.ports(&filter, &page).await?;
+    let last = ports.last().map(|port| port.uuid.to_string());
+    if selection == Selection::Whole && PORT.shows_all(call.version) {
+        let whole = |port| view::port::whole(&call.base, port);
+        return Ok(list.answer(ports.iter().map(whole).collect(), last));
+    }
+    let shown = |port| view::port::view(&call.base, call.version, &selection, port);
+    Ok(list.answer(ports.iter().map(shown).collect(), last))
 }
 
 /// The filter that a query means; none when no port can pass it.

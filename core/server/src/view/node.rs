@@ -4,7 +4,7 @@ use farrier_api::node::{NODE, Node as Wire};
 use farrier_api::secret::Info;
 use farrier_api::version::Microversion;
 use farrier_conductor::service::Conductor;
-use farrier_model::node::Node;
+use farrier_model::node::{Fields, Node};
 use farrier_model::secret::masked;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::power::PowerState;
@@ -20,22 +20,19 @@ pub(crate) fn view(
     selection: &Selection,
     node: &Node,
 ) -> Map<String, Value> {
-    shown(&NODE, &wire(conductor, node).with_links(base), version, selection)
+    shown(&NODE, &whole(conductor, base, node), version, selection)
+}
+
+/// A node for a client that sees every member.
+pub(crate) fn whole(conductor: &Conductor, base: &str, node: &Node) -> Wire {
+    wire(conductor, node).with_links(base)
 }
 
 /// A node on the wire, without its links.
 pub(crate) fn wire(conductor: &Conductor, node: &Node) -> Wire {
     let declared = conductor.registry().secret_keys();
-    let mut wire = open(node);
-    wire.conductor = conductor.owner_of(node);
-    wire.driver_info = Info(masked(&node.driver_info, &declared));
-    wire.driver_internal_info = Info(masked(&node.driver_internal_info, &declared));
-    wire.instance_info = Info(masked(&node.instance_info, &declared));
-    // Arguments of steps may be accounts to make.
-    wire.clean_step = masked(&node.clean_step, &declared);
-    wire.deploy_step = masked(&node.deploy_step, &declared);
-    wire.service_step = masked(&node.service_step, &declared);
-    wire
+    let wire = with_secrets(node, |fields| masked(fields, &declared));
+    Wire { conductor: conductor.owner_of(node), ..wire }
 }
 
 /// The members of a node with its secrets in clear: what a patch is applied to, never an answer.
@@ -48,6 +45,25 @@ pub(crate) fn open_members(node: &Node) -> Map<String, Value> {
 
 /// A node on the wire with its secrets in clear.
 fn open(node: &Node) -> Wire {
+    with_secrets(node, Fields::clone)
+}
+
+/// A node on the wire, its mappings that may hold secrets as `show` shows them.
+fn with_secrets(node: &Node, show: impl Fn(&Fields) -> Fields) -> Wire {
+    Wire {
+        driver_info: Info(show(&node.driver_info)),
+        driver_internal_info: Info(show(&node.driver_internal_info)),
+        instance_info: Info(show(&node.instance_info)),
+        // Arguments of steps may be accounts to make.
+        clean_step: show(&node.clean_step),
+        deploy_step: show(&node.deploy_step),
+        service_step: show(&node.service_step),
+        ..without_secrets(node)
+    }
+}
+
+/// What of a node never holds a secret.
+fn without_secrets(node: &Node) -> Wire {
     let interface = |kind| node.interfaces.get(kind).map(str::to_owned);
     Wire {
         uuid: node.uuid.to_string(),
@@ -67,8 +83,6 @@ fn open(node: &Node) -> Wire {
         storage_interface: interface(InterfaceType::Storage),
         vendor_interface: interface(InterfaceType::Vendor),
         driver: node.driver.clone(),
-        driver_info: Info(node.driver_info.clone()),
-        driver_internal_info: Info(node.driver_internal_info.clone()),
         extra: node.extra.clone(),
         properties: node.properties.clone(),
         network_data: node.network_data.clone(),
@@ -84,29 +98,25 @@ fn with_life(node: &Node, wire: Wire) -> Wire {
     Wire {
         automated_clean: node.automated_clean,
         boot_mode: node.boot_mode.clone(),
-        clean_step: node.clean_step.clone(),
         console_enabled: node.console_enabled,
         disable_power_off: node.disable_power_off,
-        deploy_step: node.deploy_step.clone(),
         fault: node.fault.map(|fault| fault.as_str().to_owned()),
         health: node.health.clone(),
         inspection_finished_at: node.inspection_finished_at.map(time),
         inspection_started_at: node.inspection_started_at.map(time),
-        instance_info: Info(node.instance_info.clone()),
         instance_name: node.instance_name.clone(),
         instance_uuid: node.instance_uuid.map(|uuid| uuid.to_string()),
         allocation_uuid: node.allocation_uuid.map(|uuid| uuid.to_string()),
         last_error: node.last_error.clone(),
         maintenance: node.maintenance,
         maintenance_reason: node.maintenance_reason.clone(),
-        power_state: node.power_state.and_then(power_state),
-        target_power_state: node.target_power_state.and_then(power_state),
+        power_state: node.power_state.and_then(power_state).map(str::to_owned),
+        target_power_state: node.target_power_state.and_then(power_state).map(str::to_owned),
         provision_state: Some(node.provision_state.as_str().to_owned()),
         target_provision_state: node.target_provision_state.map(|state| state.as_str().to_owned()),
         provision_updated_at: node.provision_updated_at.map(time),
         reservation: node.reservation.clone(),
         secure_boot: node.secure_boot,
-        service_step: node.service_step.clone(),
         ..wire
     }
 }
@@ -132,8 +142,8 @@ fn with_texts(node: &Node, wire: Wire) -> Wire {
 }
 
 /// A power state by its name; a machine that does not say is null.
-fn power_state(state: PowerState) -> Option<String> {
-    (state != PowerState::Unknown).then(|| state.as_str().to_owned())
+pub(super) fn power_state(state: PowerState) -> Option<&'static str> {
+    (state != PowerState::Unknown).then(|| state.as_str())
 }
 
 #[cfg(test)]

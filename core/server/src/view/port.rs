@@ -14,7 +14,12 @@ pub(crate) fn view(
     selection: &Selection,
     port: &Port,
 ) -> Map<String, Value> {
-    shown(&PORT, &wire(port).with_links(base), version, selection)
+    shown(&PORT, &whole(base, port), version, selection)
+}
+
+/// A port for a client that sees every member.
+pub(crate) fn whole(base: &str, port: &Port) -> Wire {
+    wire(port).with_links(base)
 }
 
 /// The members of a port: what a patch is applied to.

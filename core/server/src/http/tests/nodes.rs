@@ -1,6 +1,7 @@
 //! Nodes: enrolling, listing, showing, changing and deleting them.
 
 use axum::http::Method;
+use farrier_api::node::NODE as NODE_RESOURCE;
 use serde_json::{Value, json};
 
 use super::{Api, NODE};
@@ -234,6 +235,59 @@ async fn lists_show_as_much_as_they_are_asked_for() {
     assert_eq!(names(api.get("/v1/nodes?detail=True").await).split(' ').count(), whole);
     assert_eq!(names(api.get("/v1/nodes/detail").await).split(' ').count(), whole);
     assert_eq!(api.get("/v1/nodes/detail?fields=uuid").await.status, 400);
+}
+
+#[tokio::test]
+async fn the_short_form_shows_what_the_whole_node_does() {
+    let api = Api::new().await;
+    for state in ["available", "inspect wait", "active"] {
+        let name = state.replace(' ', "-");
+        let body = json!({"driver": "fake-hardware", "name": name, "instance_info": {"a": 1}});
+        assert_eq!(api.post("/v1/nodes", body).await.status, 201);
+        api.put_into(&name, state, None).await;
+    }
+    let before = api.store.node_get_by_name("active").await.unwrap();
+    let mut after = before.clone();
+    after.power_state = Some(farrier_sdk::interface::power::PowerState::On);
+    after.maintenance = true;
+    after.instance_uuid = Some(INSTANCE.parse().unwrap());
+    api.store.node_update(&before, &after).await.unwrap();
+
+    for (version, short, whole, names) in [
+        ("1.1", "", "", NODE_RESOURCE.summary),
+        ("1.2", "", "", NODE_RESOURCE.summary),
+        ("1.5", "", "", NODE_RESOURCE.summary),
+        ("1.39", "?limit=2&sort_key=name", "?limit=2&sort_key=name", NODE_RESOURCE.summary),
+        ("latest", "", "", NODE_RESOURCE.summary),
+        ("latest", "?fields=power_state,name", "", &["power_state", "name"]),
+        ("latest", "?fields=provision_state,uuid,links", "", &["provision_state", "uuid"]),
+    ] {
+        let path = format!("/v1/nodes{short}");
+        let short = api.call(version, Method::GET, &path, Value::Null).await.body;
+        let whole = format!("/v1/nodes/detail{whole}");
+        let mut whole = api.call(version, Method::GET, &whole, Value::Null).await.body;
+
+        for node in whole["nodes"].as_array_mut().unwrap() {
+            node.as_object_mut().unwrap().retain(|name, _| name == "links" || names.contains(&name.as_str()));
+        }
+        assert_eq!(short["nodes"], whole["nodes"], "{version} {path}");
+        assert_eq!(short["next"].is_null(), whole["next"].is_null(), "{version} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_short_form_reads_no_whole_node() {
+    let api = Api::new().await;
+    api.enroll(json!({})).await;
+    let body = json!({"node_uuid": NODE, "address": "52:54:00:aa:00:02"});
+    assert_eq!(api.post("/v1/ports", body).await.status, 201);
+    let (nodes, ports) = (api.store.probe().count("node_list"), api.store.probe().count("port_list"));
+
+    for path in ["/v1/nodes", "/v1/nodes?fields=uuid,name", "/v1/ports", "/v1/ports?fields=address"] {
+        assert_eq!(api.get(path).await.status, 200);
+    }
+
+    assert_eq!((api.store.probe().count("node_list"), api.store.probe().count("port_list")), (nodes, ports));
 }
 
 #[tokio::test]

@@ -48,6 +48,24 @@ async fn ports_are_found_by_what_they_belong_to() {
 }
 
 #[tokio::test]
+async fn the_short_form_shows_what_the_whole_port_does() {
+    let api = with_port().await;
+
+    for (version, path, names) in [
+        ("1.1", "/v1/ports", ["address", "uuid"].as_slice()),
+        ("latest", "/v1/ports", &["address", "uuid"]),
+        ("latest", "/v1/ports?fields=address", &["address"]),
+    ] {
+        let short = api.call(version, Method::GET, path, Value::Null).await.body;
+        let mut whole = api.call(version, Method::GET, "/v1/ports/detail", Value::Null).await.body;
+
+        let port = whole["ports"][0].as_object_mut().unwrap();
+        port.retain(|name, _| name == "links" || names.contains(&name.as_str()));
+        assert_eq!(short, whole, "{version} {path}");
+    }
+}
+
+#[tokio::test]
 async fn ports_that_make_no_sense_are_refused() {
     let api = with_port().await;
     let other = "11111111-2222-4333-8444-555555555555";

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::error::{RecordKind, StoreError};
-use crate::node::{Children, NodeBrief, NodeFilter};
+use crate::node::{Children, NodeBrief, NodeFilter, NodeSummary};
 use crate::page::{Page, SortDirection};
 use crate::record::Record;
 use crate::store::Store;
@@ -18,6 +18,7 @@ use crate::suite::{TestDatabase, store_suite};
 
 store_suite! {
     briefs_are_filtered_and_sorted_like_nodes,
+    summaries_are_filtered_sorted_and_cut_like_nodes,
     without_a_filter_all_nodes_come_oldest_first,
     each_filter_lets_through_what_it_says,
     each_filter_leaves_out_what_it_says,
@@ -332,4 +333,39 @@ async fn briefs_are_filtered_and_sorted_like_nodes(database: &TestDatabase) {
         .collect();
     assert_eq!(briefs, wanted);
     assert_eq!(briefs.len(), 2);
+}
+
+async fn summaries_are_filtered_sorted_and_cut_like_nodes(database: &TestDatabase) {
+    let store = &database.store;
+    let mut marker = None;
+    for (name, maintenance) in [("b", true), ("c", false), ("a", true), ("d", true)] {
+        let node = Node {
+            name: Some(name.to_owned()),
+            maintenance,
+            instance_uuid: Some(Uuid::new_v4()),
+            power_state: Some(PowerState::On),
+            ..TestDatabase::new_node()
+        };
+        let node = store.node_create(&node).await.unwrap();
+        marker = marker.or(Some(node.uuid));
+    }
+    let filter = NodeFilter { maintenance: Some(true), ..NodeFilter::default() };
+    let page = Page {
+        sort_key: "name".to_owned(),
+        sort_direction: SortDirection::Descending,
+        limit: Some(1),
+        marker,
+    };
+
+    let summaries = store.node_summary_list(&filter, &page).await.unwrap();
+
+    let nodes = store.node_list(&filter, &page).await.unwrap();
+    let wanted: Vec<_> = nodes
+        .into_iter()
+        .map(|Node { uuid, name, instance_uuid, maintenance, power_state, provision_state, .. }| {
+            NodeSummary { uuid, name, instance_uuid, maintenance, power_state, provision_state }
+        })
+        .collect();
+    assert_eq!(summaries, wanted);
+    assert_eq!(summaries.iter().map(|node| node.name.as_deref()).collect::<Vec<_>>(), [Some("a")]);
 }
