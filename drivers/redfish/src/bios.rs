@@ -1,7 +1,8 @@
 //! BIOS settings.
 //!
 //! Settings are written into a resource of their own and take effect when the machine has started anew. A step
-//! that does so takes minutes; where it stands is in the node, so that any conductor can go on with it.
+//! that does so takes minutes; where it stands is in the node, so that any conductor can go on with it. The call that
+//! begins it only writes: a conductor that comes to its end in a later one leaves a node that waits.
 
 mod registry;
 
@@ -17,7 +18,7 @@ use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
 use crate::options::{RedfishOptions, duration};
-use crate::power::Restart;
+use crate::power::{Restart, Turn};
 use crate::progress;
 use crate::resource::raw::Raw;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
@@ -53,6 +54,9 @@ struct Progress {
     started: i64,
     /// Whether the machine was started anew.
     restarted: bool,
+    /// What is being done to start it anew.
+    #[serde(default)]
+    turn: Option<Turn>,
     /// What the BMC said of settings before: it may say so for years.
     said: String,
     /// How far it said the boot was before: one that never says anything else says nothing.
@@ -90,29 +94,65 @@ impl RedfishBios {
         StepOutcome::wait(duration(self.shared.options().bios_config_interval))
     }
 
-    /// Starts the machine anew, and notes that it was.
+    /// Starts the machine anew, and notes each turn of that before it is made.
     async fn restart(
         &self,
         task: &DriverTask<RedfishInfo>,
         operation: &Operation,
-        found: Found,
+        mut found: Found,
         mut progress: Progress,
     ) -> Result<StepOutcome> {
         let restart = Restart::of(task, self.shared.options());
-        restart.run(operation.part(WRITE_LIMIT), found).await?;
-        progress.restarted = true;
+        let mut may_be_asked = progress.turn.is_some();
+        let mut turn = progress.turn.take().unwrap_or_else(|| restart.first(&found));
+        loop {
+            if !may_be_asked {
+                progress.turn = Some(turn.clone());
+                progress::save(task, PROGRESS, &progress).await?;
+            }
+            let made = restart.turn(operation.part(WRITE_LIMIT), found, &turn, may_be_asked).await;
+            let Some(next) = self.unless_over(task, operation, &progress, made).await? else { break };
+            (turn, may_be_asked) = (next, false);
+            found = operation.system(task.info().system_id()).await?;
+        }
+        (progress.restarted, progress.turn) = (true, None);
         progress::save(task, PROGRESS, &progress).await?;
         Ok(self.wait())
+    }
+
+    /// Takes an error that may pass for the last one when the step has lasted too long.
+    async fn unless_over<T>(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        operation: &Operation,
+        progress: &Progress,
+        made: Result<T, RedfishError>,
+    ) -> Result<T> {
+        let limit = duration(self.shared.options().bios_config_timeout);
+        match made {
+            Err(error) if error.is_retryable() && progress::is_over(progress.started, limit) => {
+                progress::clear(task, PROGRESS).await?;
+                let text = format!("the machine could not be started anew in {} s: {error}", limit.as_secs());
+                Err(operation.error(Method::POST, operation.name(), Failure::Failed(text)).into())
+            }
+            made => Ok(made?),
+        }
+    }
+
+    /// Notes where a step stands that has written what it has to; the machine is started anew in its next call.
+    async fn written(&self, task: &DriverTask<RedfishInfo>, progress: &Progress) -> Result<StepOutcome> {
+        progress::save(task, PROGRESS, progress).await?;
+        Ok(StepOutcome::wait(Duration::ZERO))
     }
 
     async fn begin_to_apply(
         &self,
         task: &DriverTask<RedfishInfo>,
         operation: &Operation,
-        found: Found,
+        found: &Found,
         settings: &[BiosSetting],
     ) -> Result<StepOutcome> {
-        let bios = operation.bios(&found).await?;
+        let bios = operation.bios(found).await?;
         let registry = operation.attribute_registry(bios.raw.text("AttributeRegistry")).await?;
         let wanted = check(&bios, &registry, settings)?;
         let place = operation.settings_place(&bios).await?;
@@ -142,11 +182,11 @@ impl RedfishBios {
             wanted: without_passwords(&wanted, &registry),
             started: progress::now(),
             restarted: false,
+            turn: None,
             said: complaints(&bios).unwrap_or_default(),
-            booting: booting(&found),
+            booting: booting(found),
         };
-        progress::save(task, PROGRESS, &progress).await?;
-        self.restart(task, operation, found, progress).await
+        self.written(task, &progress).await
     }
 
     /// Looks whether settings have taken effect.
@@ -202,7 +242,7 @@ impl BiosInterface for RedfishBios {
         let (operation, found) = self.begin(task, "apply bios configuration", limit).await?;
         let begun: Option<Progress> = progress::load(task, PROGRESS).await?;
         match begun.filter(|begun| is_of(begun, &settings)) {
-            None => self.begin_to_apply(task, &operation, found, &settings).await,
+            None => self.begin_to_apply(task, &operation, &found, &settings).await,
             Some(begun) if !begun.restarted => self.restart(task, &operation, found, begun).await,
             Some(begun) => self.look_for_effect(task, &operation, &found, &begun).await,
         }
@@ -223,11 +263,11 @@ impl BiosInterface for RedfishBios {
                     wanted: Map::new(),
                     started: progress::now(),
                     restarted: false,
+                    turn: None,
                     said: complaints(&bios).unwrap_or_default(),
                     booting: booting(&found),
                 };
-                progress::save(task, PROGRESS, &progress).await?;
-                self.restart(task, &operation, found, progress).await
+                self.written(task, &progress).await
             }
             Some(begun) if !begun.restarted => self.restart(task, &operation, found, begun).await,
             Some(begun) => self.look_for_effect(task, &operation, &found, &begun).await,

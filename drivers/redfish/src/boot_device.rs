@@ -175,19 +175,15 @@ impl Operation {
         let sent = self
             .send_wish(found, &mut place, &wish(if continuous { CONTINUOUS } else { ONCE }), patience)
             .await;
-        match sent {
+        let shown = match sent {
             Err(error) if continuous && is_refusal(&error) => {
-                self.send_wish(found, &mut place, &wish(ONCE), patience).await?;
                 kept = Kept::OnceOnly;
+                self.send_wish(found, &mut place, &wish(ONCE), patience).await?
             }
             other => other?,
-        }
-        self.check_boot_device(
-            found,
-            &place,
-            &wish(if kept == Kept::AsAsked && continuous { CONTINUOUS } else { ONCE }),
-        )
-        .await;
+        };
+        let sent = wish(if kept == Kept::AsAsked && continuous { CONTINUOUS } else { ONCE });
+        self.check_boot_device(found, &place, &sent, shown).await;
         Ok(kept)
     }
 
@@ -216,24 +212,25 @@ impl Operation {
         place: &mut Place,
         wish: &Wish<'_>,
         patience: PostPatience,
-    ) -> Result<()> {
+    ) -> Result<Option<Boot>> {
         let body = wish.body(&place.boot);
         self.change_boot(found, place, &body, patience).await
     }
 
-    /// Changes boot settings where the BMC takes them, and when: some refuse while the machine starts.
+    /// Changes boot settings where the BMC takes them, and when: some refuse while the machine starts. What it shows
+    /// of them in its answer.
     pub(crate) async fn change_boot(
         &self,
         found: &Found,
         place: &mut Place,
         body: &Value,
         patience: PostPatience,
-    ) -> Result<()> {
+    ) -> Result<Option<Boot>> {
         let mut moved = false;
         let mut refusals = 0;
         loop {
-            let error = match self.patch(&place.path, body).await {
-                Ok(()) => return Ok(()),
+            let error = match self.patch_shown::<System>(&place.path, body).await {
+                Ok(shown) => return Ok(shown.and_then(|shown| shown.boot)),
                 Err(error) => error,
             };
             let says = |id: &str| error.messages().is_some_and(|messages| messages.has(id));
@@ -262,13 +259,16 @@ impl Operation {
     }
 
     /// Looks whether the BMC shows what was set; some show it only after a restart.
-    async fn check_boot_device(&self, found: &Found, place: &Place, wish: &Wish<'_>) {
-        let boot = match self.read::<System>(&place.path).await {
-            Ok(shown) => shown.boot.unwrap_or_default(),
-            Err(error) => {
-                warn!(%error, "the boot device was set, but could not be read back");
-                return;
-            }
+    async fn check_boot_device(&self, found: &Found, place: &Place, wish: &Wish<'_>, shown: Option<Boot>) {
+        let boot = match shown.filter(|shown| shown.target.is_some()) {
+            Some(shown) => shown,
+            None => match self.read::<System>(&place.path).await {
+                Ok(shown) => shown.boot.unwrap_or_default(),
+                Err(error) => {
+                    warn!(%error, "the boot device was set, but could not be read back");
+                    return;
+                }
+            },
         };
         if boot.target.as_deref() != Some(wish.target) {
             let shown = boot.target.as_deref().unwrap_or("nothing");

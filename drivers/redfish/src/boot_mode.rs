@@ -103,7 +103,7 @@ impl Operation {
                 return Err(self.error(Method::PATCH, &found.path, Failure::Unsupported(text)));
             }
             other => other?,
-        }
+        };
         let setting = Setting::Mode(mode);
         match self.shows(found, &setting).await? {
             Some(true) => Ok(()),

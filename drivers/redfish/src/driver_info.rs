@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use farrier_sdk::prelude::*;
 
 use crate::client::account::{Account, AuthType, Login};
-use crate::client::address::{Address, AddressError, path_of};
+use crate::client::address::{Address, AddressError, Scheme, path_of};
 use crate::client::tls::{self, TlsVersion, Verify};
-use crate::options::RedfishOptions;
+use crate::options::{self, RedfishOptions};
 
 /// Longest path of a System, in bytes.
 const SYSTEM_ID_SIZE_MAX: usize = 1024;
@@ -41,6 +41,9 @@ pub struct RedfishInfo {
     /// Oldest TLS version offered: 1.2 or 1.3
     #[property(parse = tls_version, kind = "string")]
     pub redfish_tls_minimum_version: Option<TlsVersion>,
+    /// Seconds to leave a BMC alone that has updated itself, unless the update names others
+    #[property(parse = options::seconds, kind = "number")]
+    pub firmware_update_unresponsive_bmc_wait: Option<f64>,
     /// Protocol by which the BMC fetches images, if it does not follow from their URLs: HTTP, HTTPS, NFS or CIFS
     #[property(parse = media_protocol, kind = "string")]
     pub vmedia_transport_protocol: Option<String>,
@@ -99,7 +102,9 @@ impl RedfishInfo {
     /// without certificates.
     pub async fn validate(&self, task: &DriverTask<Self>, options: &RedfishOptions) -> Result<()> {
         let account = self.account(task, options).await?;
-        if let Verify::Path(path) = &account.verify {
+        if let Verify::Path(path) = &account.verify
+            && account.address.scheme() == Scheme::Https
+        {
             tls::certificates(path)
                 .map_err(|error| DriverError::invalid_parameter(format!("`redfish_verify_ca`: {error}")))?;
         }
@@ -319,6 +324,7 @@ mod tests {
         let cases = [
             json!({"redfish_address": "bmc1"}),
             json!({"redfish_address": "http://h/prefix", "redfish_root_prefix": "/prefix/"}),
+            json!({"redfish_address": "http://h", "redfish_verify_ca": "/no/such/file"}),
             json!({"redfish_address": "::1", "redfish_username": "root", "redfish_password": ""}),
             json!({"redfish_address": "::1", "redfish_username": "root", "redfish_password": "calvin",
                 "redfish_auth_type": "BASIC", "redfish_verify_ca": "Off", "redfish_tls_minimum_version": 1.3}),

@@ -3,14 +3,13 @@
 //! Updates of one step are made one after the other. Where they stand is in the node, so that any conductor can
 //! go on with them; a BMC that updates itself is away meanwhile, which is no error.
 
+mod order;
 mod update;
 
 use farrier_sdk::prelude::*;
-use reqwest::Method;
-use serde_json::json;
 
-use self::update::{Outcome, Stage, Updates};
-use crate::client::error::{Failure, RedfishError};
+use self::update::{Outcome, Stage, Surroundings, Updates};
+use crate::client::error::RedfishError;
 use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
@@ -18,7 +17,6 @@ use crate::options::{RedfishOptions, duration};
 use crate::power::Restart;
 use crate::progress;
 use crate::resource::manager::Manager;
-use crate::resource::raw::Raw;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
 use crate::virtual_media::ImageUrl;
 
@@ -36,6 +34,9 @@ const WAIT_MAX: u64 = 86_400;
 
 /// What a component is called that is a network card.
 const CARD: &str = "nic:";
+
+/// What the BMC itself is called among the components.
+const BMC: &str = "bmc";
 
 /// Firmware over Redfish.
 ///
@@ -56,7 +57,7 @@ impl RedfishFirmware {
         let options = self.shared.options();
         StepOutcome::wait(duration(match stage {
             Stage::Checking { .. } => options.firmware_update_validation_interval,
-            Stage::Waiting { .. } | Stage::Idle | Stage::Running { .. } => {
+            Stage::Waiting { .. } | Stage::Idle | Stage::Asking { .. } | Stage::Running { .. } => {
                 options.firmware_update_status_interval
             }
         }))
@@ -69,14 +70,24 @@ impl RedfishFirmware {
         operation: &Operation,
         updates: &mut Updates,
     ) -> Result<StepOutcome> {
+        let options = self.shared.options();
+        let bmc_wait = task.info().firmware_update_unresponsive_bmc_wait;
+        let surroundings = Surroundings {
+            system: task.info().system_id(),
+            restart: Restart::of(task, options),
+            bmc_wait: duration(bmc_wait.unwrap_or(options.firmware_update_reboot_delay)),
+        };
         loop {
-            let restart = Restart::of(task, self.shared.options());
-            let outcome = updates.step(operation, task.info().system_id(), &restart).await?;
+            let outcome = updates.step(operation, &surroundings).await?;
             match outcome {
                 Outcome::Moved => progress::save(task, PROGRESS, updates).await?,
                 Outcome::Wait => {
                     progress::save(task, PROGRESS, updates).await?;
                     return Ok(self.pause(&updates.stage));
+                }
+                Outcome::Soon => {
+                    progress::save(task, PROGRESS, updates).await?;
+                    return Ok(StepOutcome::wait(Duration::ZERO));
                 }
                 Outcome::AllDone => {
                     progress::clear(task, PROGRESS).await?;
@@ -129,7 +140,7 @@ impl FirmwareInterface for RedfishFirmware {
             components.push(component("bios", version));
         }
         if let Some(version) = operation.bmc_version(&found).await? {
-            components.push(component("bmc", &version));
+            components.push(component(BMC, &version));
         }
         components.extend(operation.card_versions(&found).await?);
         if components.is_empty() {
@@ -176,44 +187,6 @@ impl Operation {
         }
         Ok(cards)
     }
-
-    /// Asks for an update; where to watch it, if it goes on.
-    async fn begin_update(&self, found: &Found, url: &str) -> Result<Option<String>, RedfishError> {
-        let root = self.root().await?;
-        let service = root.update_service.as_deref().and_then(|link| self.link(link));
-        let service = match &service {
-            Some(path) => self.read_optional::<Raw>(path).await?.unwrap_or_default(),
-            None => Raw::default(),
-        };
-        let action = service.part("Actions").part("#UpdateService.SimpleUpdate");
-        let Some(target) = action.text("target").and_then(|target| self.link(target)) else {
-            let text = "this BMC fetches no firmware by itself; images cannot be pushed to it by this driver"
-                .to_owned();
-            let failure = Failure::Unsupported(text);
-            return Err(self.error(Method::POST, &found.path, failure));
-        };
-        let image =
-            ImageUrl::parse(url).map_err(|text| self.error(Method::POST, &target, Failure::Invalid(text)))?;
-        let mut body = json!({"ImageURI": image.as_str(), "TransferProtocol": image.protocol()});
-        // Only a BMC of several machines has to be told which one is meant.
-        let systems = root.systems.as_deref().and_then(|link| self.link(link));
-        if let Some(systems) = systems
-            && self.members(&systems).await?.len() > 1
-            && let Some(body) = body.as_object_mut()
-        {
-            body.insert("Targets".to_owned(), json!([found.path]));
-        }
-        match self.act(&target, &body).await {
-            Ok(answer) => Ok(self.monitor_of(&answer)),
-            // Whether it began cannot be told, and twice is worse than not at all.
-            Err(error) if error.is_outcome_unknown() => {
-                let text =
-                    format!("the answer to an update was lost, it may be under way: {}", error.failure);
-                Err(self.error(Method::POST, &target, Failure::Failed(text)))
-            }
-            Err(error) => Err(error),
-        }
-    }
 }
 
 fn component(name: &str, version: &str) -> FirmwareComponent {
@@ -233,7 +206,7 @@ fn check(updates: &[FirmwareUpdate]) -> Result<()> {
     let mut wrong = Vec::new();
     for update in updates {
         let name = &update.component;
-        let known = matches!(name.as_str(), "bios" | "bmc")
+        let known = matches!(name.as_str(), "bios" | BMC)
             || name.strip_prefix(CARD).is_some_and(|id| !id.trim().is_empty());
         if !known {
             let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();

@@ -86,6 +86,9 @@ pub struct RedfishOptions {
     /// Time a BMC that updates itself may be unreachable
     #[option(default = 300.0, parse = seconds)]
     pub firmware_update_bmc_timeout: f64,
+    /// Time to leave a BMC alone that has updated itself, unless the node or the update names another
+    #[option(default = 300.0, parse = seconds)]
+    pub firmware_update_reboot_delay: f64,
     /// Time for a BMC to answer steadily after an update
     #[option(default = 480.0, parse = seconds)]
     pub firmware_update_resource_validation_timeout: f64,
@@ -159,7 +162,7 @@ fn auth_type(value: &Value) -> Result<String, String> {
     Ok(value.as_str().unwrap_or_default().to_ascii_lowercase())
 }
 
-fn seconds(value: &Value) -> Result<f64, String> {
+pub(crate) fn seconds(value: &Value) -> Result<f64, String> {
     let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
     number
         .filter(|number| (0.0..=SECONDS_MAX).contains(number))

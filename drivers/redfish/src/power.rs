@@ -1,11 +1,13 @@
 //! Main power.
 
 mod switch;
+mod turn;
 mod wait;
 
 use farrier_sdk::prelude::*;
 
 use self::switch::Switch;
+pub(crate) use self::turn::Turn;
 use crate::client::error::RedfishError;
 use crate::client::operation::Operation;
 use crate::discovery::Found;

@@ -5,9 +5,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// States in which a step begins. It is asked again in a waiting state: what is kept in one of these is of a step that
+/// was given up.
+///
+/// Source: Ironic, states.
+const BEGINNINGS: [&str; 3] = ["cleaning", "deploying", "servicing"];
+
 /// Reads where a step stands; `None` when it has not begun, or what is there is not ours.
 pub(crate) async fn load<I, T: DeserializeOwned>(task: &DriverTask<I>, key: &str) -> Result<Option<T>> {
     let node = task.refresh().await?;
+    if BEGINNINGS.contains(&node.provision_state.as_str()) {
+        return Ok(None);
+    }
     let saved = node.driver_internal_info.get(key).cloned();
     Ok(saved.and_then(|saved| serde_json::from_value(saved).ok()))
 }

@@ -52,6 +52,48 @@ const SUPPLIES: &[Column] = &[
 const DRIVES: &[Column] =
     &[("model", "Model"), ("capacity_bytes", "CapacityBytes"), ("serial_number", "SerialNumber")];
 
+/// Sensors that newer BMCs have as members of a collection.
+struct Group {
+    kind: &'static str,
+    collection: &'static str,
+    /// Only those that read this.
+    only: Option<&'static str>,
+    /// What older BMCs call a property, and where newer ones have it.
+    renamed: &'static [(&'static str, &'static [&'static str])],
+    /// What is so in all of them.
+    fixed: &'static [(&'static str, &'static str)],
+    columns: &'static [Column],
+}
+
+const NEWER_FANS: Group = Group {
+    kind: FAN,
+    collection: "Fans",
+    only: None,
+    renamed: &[("Reading", &["SpeedPercent", "Reading"])],
+    fixed: &[("ReadingUnits", "Percent")],
+    columns: FANS,
+};
+const NEWER_SUPPLIES: Group = Group {
+    kind: POWER,
+    collection: "PowerSupplies",
+    only: None,
+    renamed: &[],
+    fixed: &[],
+    columns: SUPPLIES,
+};
+const NEWER_TEMPERATURES: Group = Group {
+    kind: TEMPERATURE,
+    collection: "Sensors",
+    only: Some("Temperature"),
+    renamed: &[
+        ("ReadingCelsius", &["Reading"]),
+        ("MaxReadingRangeTemp", &["ReadingRangeMax"]),
+        ("MinReadingRangeTemp", &["ReadingRangeMin"]),
+    ],
+    fixed: &[],
+    columns: TEMPERATURES,
+};
+
 /// Readings by kind and then by sensor.
 #[derive(Debug, Default)]
 struct Readings(Map<String, Value>);
@@ -94,7 +136,13 @@ impl Operation {
             let power = self.of_chassis(&chassis, "Power").await?;
             match &thermal {
                 Some(thermal) => add_thermal(&mut readings, thermal, &name),
-                None => self.add_thermal_subsystem(&mut readings, &chassis, &name, expand).await?,
+                None => {
+                    let subsystem = self.of_chassis(&chassis, "ThermalSubsystem").await?;
+                    self.add_members(&mut readings, subsystem.as_ref(), &name, expand, &NEWER_FANS).await?;
+                    // Temperatures of BMCs that have every sensor in a resource of its own.
+                    self.add_members(&mut readings, Some(&chassis), &name, expand, &NEWER_TEMPERATURES)
+                        .await?;
+                }
             }
             match &power {
                 Some(power) => {
@@ -103,71 +151,39 @@ impl Operation {
                         readings.add(POWER, format!("{id}@{name}"), supply, SUPPLIES);
                     }
                 }
-                None => self.add_power_subsystem(&mut readings, &chassis, &name, expand).await?,
-            }
-            if thermal.is_none() {
-                self.add_plain_sensors(&mut readings, &chassis, &name, expand).await?;
+                None => {
+                    let subsystem = self.of_chassis(&chassis, "PowerSubsystem").await?;
+                    self.add_members(&mut readings, subsystem.as_ref(), &name, expand, &NEWER_SUPPLIES)
+                        .await?;
+                }
             }
         }
         self.add_drives(&mut readings, found, expand).await?;
         Ok(readings.0)
     }
 
-    async fn add_thermal_subsystem(
+    /// Adds sensors that are resources of their own, in a collection that `holder` names.
+    async fn add_members(
         &self,
         readings: &mut Readings,
-        chassis: &Raw,
-        name: &str,
+        holder: Option<&Raw>,
+        chassis: &str,
         expand: bool,
+        group: &Group,
     ) -> Result<()> {
-        let Some(subsystem) = self.of_chassis(chassis, "ThermalSubsystem").await? else { return Ok(()) };
-        for (path, fan) in self.collection(&subsystem, "Fans", expand).await? {
-            let speed = fan.part("SpeedPercent");
-            let mut fan = fan;
-            fan.0.insert("Reading".to_owned(), speed.value("Reading").cloned().unwrap_or_default());
-            fan.0.insert("ReadingUnits".to_owned(), json!("Percent"));
-            readings.add(FAN, format!("{}@{name}", fan.id(&path)), &fan, FANS);
-        }
-        Ok(())
-    }
-
-    async fn add_power_subsystem(
-        &self,
-        readings: &mut Readings,
-        chassis: &Raw,
-        name: &str,
-        expand: bool,
-    ) -> Result<()> {
-        let Some(subsystem) = self.of_chassis(chassis, "PowerSubsystem").await? else { return Ok(()) };
-        for (path, supply) in self.collection(&subsystem, "PowerSupplies", expand).await? {
-            readings.add(POWER, format!("{}@{name}", supply.id(&path)), &supply, SUPPLIES);
-        }
-        Ok(())
-    }
-
-    /// Temperatures of BMCs that have every sensor in a resource of its own.
-    async fn add_plain_sensors(
-        &self,
-        readings: &mut Readings,
-        chassis: &Raw,
-        name: &str,
-        expand: bool,
-    ) -> Result<()> {
-        for (path, sensor) in self.collection(chassis, "Sensors", expand).await? {
-            if sensor.text("ReadingType") != Some("Temperature") {
+        let Some(holder) = holder else { return Ok(()) };
+        for (path, mut sensor) in self.collection(holder, group.collection, expand).await? {
+            if group.only.is_some_and(|kind| sensor.text("ReadingType") != Some(kind)) {
                 continue;
             }
-            let mut sensor = sensor;
-            let rename = [
-                ("ReadingCelsius", "Reading"),
-                ("MaxReadingRangeTemp", "ReadingRangeMax"),
-                ("MinReadingRangeTemp", "ReadingRangeMin"),
-            ];
-            for (to, from) in rename {
-                let value = sensor.value(from).cloned().unwrap_or_default();
-                sensor.0.insert(to.to_owned(), value);
+            for (to, from) in group.renamed {
+                let value = at(&sensor, from).cloned().unwrap_or_default();
+                sensor.0.insert((*to).to_owned(), value);
             }
-            readings.add(TEMPERATURE, format!("{}@{name}", sensor.id(&path)), &sensor, TEMPERATURES);
+            for (name, text) in group.fixed {
+                sensor.0.insert((*name).to_owned(), json!(text));
+            }
+            readings.add(group.kind, format!("{}@{chassis}", sensor.id(&path)), &sensor, group.columns);
         }
         Ok(())
     }
@@ -243,6 +259,12 @@ fn add_thermal(readings: &mut Readings, thermal: &Raw, chassis: &str) {
     for (index, fan) in thermal.parts("Fans").iter().enumerate() {
         readings.add(FAN, format!("{}@{chassis}", numbered(fan, index)), fan, FANS);
     }
+}
+
+/// A property of a part of a part of a sensor.
+fn at<'a>(sensor: &'a Raw, path: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter().try_fold(sensor.value(first)?, |value, name| value.get(name))
 }
 
 /// A member's identifier, else its place in the list.

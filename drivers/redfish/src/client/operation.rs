@@ -12,13 +12,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::Scope;
 use super::address::canonical;
 use super::error::{Asked, Failure, RedfishError, Result};
 use super::etag::{Next, Tagging};
 use super::message::Severity;
 use super::pool::Lease;
 use super::transport::{Answer, Outgoing};
+use super::{Known, Scope};
 use crate::resource::root::Root;
 use crate::resource::{self, text};
 
@@ -195,6 +195,17 @@ impl Operation {
         self.settle(Method::PATCH, path, &answer).await
     }
 
+    /// Changes properties of a resource; what the BMC shows of it afterwards, if its answer does.
+    ///
+    /// # Errors
+    ///
+    /// As [`patch`](Self::patch).
+    pub async fn patch_shown<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<Option<T>> {
+        let answer = self.tagged(Method::PATCH, path, Some(body)).await?;
+        self.settle(Method::PATCH, path, &answer).await?;
+        Ok(if answer.status == StatusCode::OK { resource::read(&answer.body).ok() } else { None })
+    }
+
     /// Changes properties of a resource that keeps settings for later, whose tag may stand at its owner.
     ///
     /// # Errors
@@ -244,6 +255,11 @@ impl Operation {
     #[must_use]
     pub fn error(&self, method: Method, path: &str, failure: Failure) -> RedfishError {
         RedfishError::new(self.lease.asked(&self.scope, method, path), failure)
+    }
+
+    /// Forgets what was learned about the BMC, which has other firmware now.
+    pub(crate) fn forget(&self) {
+        *self.lease.known() = Known::default();
     }
 
     pub(crate) fn lease(&self) -> &Lease {

@@ -39,6 +39,8 @@ pub(super) struct Wire {
     answered: Mutex<Option<Instant>>,
     /// The next connection is not held.
     insists: AtomicBool,
+    /// The last one was held in vain: this BMC closes connections and does not say so.
+    was_in_vain: AtomicBool,
     started: AtomicU64,
     connecting: AtomicU32,
     connected: Mutex<Option<Instant>>,
@@ -69,15 +71,17 @@ impl Wire {
         *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
-    /// Makes the next connection in any case.
+    /// Makes the next connection in any case, and holds none until one was used again.
     pub(super) fn insist(&self) {
         self.insists.store(true, Ordering::Relaxed);
+        self.was_in_vain.store(true, Ordering::Relaxed);
     }
 
     /// Whether a new connection is to be held.
     fn holds(&self) -> bool {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         !self.insists.swap(false, Ordering::Relaxed)
+            && !self.was_in_vain.load(Ordering::Relaxed)
             && answered.is_some_and(|at| at.elapsed() < RETURN_TIME_MAX)
     }
 
@@ -92,6 +96,7 @@ impl Wire {
     /// Notes an answer on a reused connection.
     pub(super) fn reuse_worked(&self) {
         self.reuse_failures.store(0, Ordering::Relaxed);
+        self.was_in_vain.store(false, Ordering::Relaxed);
     }
 
     /// Whether the BMC is to be asked to close the connection after the answer.
@@ -200,7 +205,8 @@ mod tests {
         wire.answered(true);
         assert!(wire.holds());
         wire.insist();
-        assert!(!wire.holds());
+        assert!(!wire.holds() && !wire.holds());
+        wire.reuse_worked();
         assert!(wire.holds());
         tokio::time::advance(RETURN_TIME_MAX).await;
         assert!(!wire.holds());

@@ -6,13 +6,13 @@ use farrier_sdk::prelude::{FirmwareUpdate, warn};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::CARD;
+use super::{BMC, CARD};
 use crate::client::error::{Failure, RedfishError, Result};
 use crate::client::job::Look;
 use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::options::{RedfishOptions, duration};
-use crate::power::Restart;
+use crate::power::{Restart, Turn};
 use crate::progress;
 
 /// Updates of one step.
@@ -24,6 +24,9 @@ pub(super) struct Updates {
     done: usize,
     /// Where the one under way stands.
     pub(super) stage: Stage,
+    /// Whether the stage was reached by ourselves; somebody else may have come to his end in one that was read.
+    #[serde(skip)]
+    own: bool,
 }
 
 /// Where one update stands; times are in seconds.
@@ -32,11 +35,20 @@ pub(super) struct Updates {
 pub(super) enum Stage {
     /// It was not asked for.
     Idle,
+    /// It is asked for: whether the BMC has begun is not known.
+    Asking {
+        since: i64,
+        /// Version of the BMC before, if it updates itself.
+        before: Option<String>,
+    },
     /// The BMC is at it.
     Running {
         monitor: String,
         since: i64,
         restarted: bool,
+        /// What is being done to start the machine anew.
+        #[serde(default)]
+        turn: Option<Turn>,
         /// Version of the BMC before, if it updates itself.
         before: Option<String>,
         /// Since when it does not answer.
@@ -48,6 +60,17 @@ pub(super) enum Stage {
     Checking { since: i64, good: u32 },
 }
 
+/// What updates are made with.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    /// Path of the System, if the node names it.
+    pub(super) system: Option<&'a str>,
+    /// How the machine is started anew.
+    pub(super) restart: Restart<'a>,
+    /// The pause after an update of the BMC itself, unless another is asked for.
+    pub(super) bmc_wait: Duration,
+}
+
 /// What came of going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -55,50 +78,93 @@ pub(super) enum Outcome {
     Moved,
     /// Nothing to do for now.
     Wait,
+    /// There is more to do, by another call: a step lasts that has ended its first one.
+    Soon,
     /// All updates are made.
     AllDone,
 }
 
 impl Updates {
     pub(super) fn new(queue: Vec<FirmwareUpdate>) -> Self {
-        Self { queue, done: 0, stage: Stage::Idle }
+        Self { queue, done: 0, stage: Stage::Idle, own: true }
     }
 
     /// Goes on by one stage.
     pub(super) async fn step(
         &mut self,
         operation: &Operation,
-        system: Option<&str>,
-        restart: &Restart<'_>,
+        surroundings: &Surroundings<'_>,
     ) -> Result<Outcome> {
         let Some(update) = self.queue.get(self.done).cloned() else { return Ok(Outcome::AllDone) };
-        let options = restart.options;
+        let Surroundings { system, restart, bmc_wait } = surroundings;
+        let system = *system;
         match self.stage.clone() {
             Stage::Idle => {
                 let found = operation.system(system).await?;
                 let before =
-                    if update.component == "bmc" { operation.bmc_version(&found).await? } else { None };
-                self.stage = match operation.begin_update(&found, &update.url).await? {
-                    Some(monitor) => Stage::Running {
+                    if update.component == BMC { operation.bmc_version(&found).await? } else { None };
+                self.own = true;
+                self.stage = Stage::Asking { since: progress::now(), before };
+                Ok(Outcome::Moved)
+            }
+            Stage::Asking { since, before } => {
+                self.stage = match self.ask(operation, system, &update.url).await {
+                    Ok(Some(monitor)) => Stage::Running {
                         monitor,
-                        since: progress::now(),
+                        since,
                         restarted: false,
+                        turn: None,
                         before,
                         silent_since: None,
                     },
-                    None => Stage::Waiting { since: progress::now() },
+                    Ok(None) => Stage::Waiting { since: progress::now() },
+                    Err(error) => {
+                        // Nothing was begun, or what was is given up.
+                        if self.own {
+                            self.stage = Stage::Idle;
+                        }
+                        return Err(error);
+                    }
                 };
+                Ok(Outcome::Soon)
+            }
+            Stage::Running { turn: Some(turn), .. } => {
+                let found = operation.system(system).await?;
+                let part = operation.part(operation.time_left());
+                let next = restart.turn(part, found, &turn, !self.own).await?;
+                self.own = true;
+                if let Stage::Running { turn, .. } = &mut self.stage {
+                    *turn = next;
+                }
                 Ok(Outcome::Moved)
             }
             Stage::Running { .. } => self.watch(operation, system, &update, restart).await,
             Stage::Waiting { since } => {
-                if !progress::is_over(since, Duration::from_secs(update.wait.unwrap_or(0))) {
+                let is_bmc = update.component == BMC;
+                let default = if is_bmc { *bmc_wait } else { Duration::ZERO };
+                if !progress::is_over(since, update.wait.map_or(default, Duration::from_secs)) {
                     return Ok(Outcome::Wait);
+                }
+                if is_bmc {
+                    operation.forget();
                 }
                 self.stage = Stage::Checking { since: progress::now(), good: 0 };
                 Ok(Outcome::Moved)
             }
-            Stage::Checking { since, good } => self.check(operation, system, since, good, options).await,
+            Stage::Checking { since, good } => {
+                self.check(operation, system, since, good, restart.options).await
+            }
+        }
+    }
+
+    /// Asks for an update, or finds the one that somebody asked for who came to his end then.
+    async fn ask(&self, operation: &Operation, system: Option<&str>, url: &str) -> Result<Option<String>> {
+        let found = operation.system(system).await?;
+        let order = operation.order(&found, url).await?;
+        if self.own {
+            operation.begin_update(&order).await
+        } else {
+            operation.find_update(&order).await.map(Some)
         }
     }
 
@@ -110,7 +176,7 @@ impl Updates {
         restart: &Restart<'_>,
     ) -> Result<Outcome> {
         let options = restart.options;
-        let Stage::Running { monitor, since, restarted, before, silent_since } = &mut self.stage else {
+        let Stage::Running { monitor, since, restarted, turn, before, silent_since } = &mut self.stage else {
             return Ok(Outcome::Moved);
         };
         let (path, name) = (monitor.clone(), &update.component);
@@ -147,11 +213,11 @@ impl Updates {
                 if *restarted || !wants_restart {
                     return Ok(Outcome::Wait);
                 }
-                // Noted first: a machine is not to be started anew twice for one update.
-                *restarted = true;
+                // A machine is not to be started anew twice for one update.
                 let found = operation.system(system).await?;
-                restart.run(operation.part(operation.time_left()), found).await?;
-                return Ok(Outcome::Wait);
+                (*restarted, *turn) = (true, Some(restart.first(&found)));
+                self.own = true;
+                return Ok(Outcome::Moved);
             }
             // A BMC that updates itself is away; any other may be away for a moment.
             Err(error) if error.is_retryable() && !over => {

@@ -107,6 +107,15 @@ impl<'a> Switch<'a> {
         }
     }
 
+    /// Whether a machine arrives where it may have been sent before, given the time for it.
+    pub(super) async fn shows(&self, goal: &Goal) -> Result<bool> {
+        match self.operation.arrive(&self.found, goal, self.hard_timeout()).await {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.failure, Failure::PowerState(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Interrupts the operating system.
     pub(super) async fn nmi(self) -> Result<()> {
         let kind = self.reset_type(NMI).await?;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use farrier_sdk::prelude::PowerState;
 use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
 use super::state_of;
@@ -14,8 +15,8 @@ use crate::resource::system::BootProgress;
 use crate::shared::READ_LIMIT;
 
 /// What changes when a machine restarts, as far as its BMC shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Marks {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marks {
     reset_time: Option<String>,
     progress: Option<BootProgress>,
 }

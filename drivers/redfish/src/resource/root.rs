@@ -31,6 +31,9 @@ pub struct Root {
     /// Service of firmware updates.
     #[serde(deserialize_with = "link")]
     pub update_service: Option<String>,
+    /// Service of tasks.
+    #[serde(deserialize_with = "link")]
+    pub tasks: Option<String>,
     /// Service of events.
     #[serde(deserialize_with = "link")]
     pub event_service: Option<String>,

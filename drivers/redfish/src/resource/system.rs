@@ -1,6 +1,6 @@
 //! A System: the machine as its BMC sees it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::action::ResetAction;
 use super::{Status, link, links, object, text, texts};
@@ -87,7 +87,7 @@ pub struct SystemActions {
 }
 
 /// How far the boot is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct BootProgress {
     /// Last stage reached.

@@ -46,7 +46,8 @@ impl Bench {
             "poll_interval": 0, "media_retry_interval": 0,
             "boot_mode_config_interval": 0, "boot_mode_config_timeout": 5, "bios_config_interval": 0,
             "firmware_update_status_interval": 0, "firmware_update_validation_interval": 0,
-            "firmware_update_nic_starting_wait": 0, "media_change_timeout": 5, "power_state_change_timeout": 20, "soft_power_off_timeout": 20,
+            "firmware_update_nic_starting_wait": 0, "firmware_update_reboot_delay": 0,
+            "media_change_timeout": 5, "power_state_change_timeout": 20, "soft_power_off_timeout": 20,
         });
         all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
         let options = RedfishOptions::from_map(all.as_object().unwrap()).unwrap();

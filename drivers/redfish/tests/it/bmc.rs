@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub(crate) has_basic: bool,
     /// Tag of every resource; weak if it begins with `W/`.
     pub(crate) tag: Option<String>,
+    /// Answers a change with the resource as it is then.
+    pub(crate) shows_changes: bool,
     /// Closes each connection after one answer.
     pub(crate) closes: bool,
     rules: Vec<Rule>,
@@ -266,6 +268,7 @@ impl State {
             has_sessions: true,
             has_basic: true,
             tag: None,
+            shows_changes: false,
             closes: false,
             rules: Vec::new(),
             logins: 0,
@@ -302,6 +305,9 @@ impl State {
             "PATCH" => match self.resources.get_mut(path) {
                 Some(body) => {
                     merge(body, &request.json());
+                    if self.shows_changes {
+                        return (200, vec![], body.to_string());
+                    }
                     (204, vec![], String::new())
                 }
                 None => (404, vec![], String::new()),

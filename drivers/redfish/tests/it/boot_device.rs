@@ -48,6 +48,23 @@ async fn only_what_differs_is_sent() {
 }
 
 #[tokio::test]
+async fn what_the_answer_shows_is_not_read_again() {
+    let bmc = Bmc::start();
+    bmc.state().shows_changes = true;
+    set(&bmc, BootDevice::Pxe, false).await.unwrap();
+
+    set(&bmc, BootDevice::Disk, false).await.unwrap();
+
+    let asked = bmc.asked();
+    let last: Vec<_> = asked.iter().rev().take(3).map(String::as_str).collect();
+    assert_eq!(last[0], "PATCH /Systems/1 200", "{asked:?}");
+    // An answer that shows nothing of it is no reason to believe it.
+    bmc.rule("PATCH", SYSTEM, 1, Reply::Answer(200, vec![], "{\"@Message.ExtendedInfo\": []}".to_owned()));
+    set(&bmc, BootDevice::Pxe, false).await.unwrap();
+    assert_eq!(bmc.asked().last().unwrap(), "GET /Systems/1 200");
+}
+
+#[tokio::test]
 async fn what_was_set_is_read_back() {
     let (bmc, bench) = (Bmc::start(), Bench::new());
     let none = bench.management.get_boot_device(&task(&bmc)).await.unwrap();

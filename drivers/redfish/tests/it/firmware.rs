@@ -65,7 +65,10 @@ async fn a_bios_is_updated_with_one_start_and_steady_answers_afterwards() {
 
     assert_eq!(posts(&bmc), [json!({"ImageURI": "https://h/image.bin", "TransferProtocol": "HTTPS"})]);
     assert_eq!(bmc.count("POST", RESET), 1);
-    assert!(waits >= 5, "{waits}: three looks at the task, two between three good answers");
+    assert!(
+        waits >= 5,
+        "{waits}: the beginning, two looks at the task after the start, two between three good answers"
+    );
     assert!(task.refresh().await.unwrap().driver_internal_info.is_empty());
 }
 
@@ -149,6 +152,87 @@ async fn an_update_whose_answer_was_lost_is_not_asked_for_again() {
 
     assert!(!error.is_retryable(), "{error}");
     assert_eq!(bmc.count("POST", "/redfish/v1/lost"), 1);
+}
+
+/// A node whose update somebody was asking for when he came to his end.
+fn asking(bmc: &Bmc) -> Task {
+    let progress = json!({"queue": update("bmc"), "done": 0, "stage": {"asking": {"since": 4_000_000_000_i64, "before": "2.0"}}});
+    crate::bench::node(
+        &json!({"driver_info": {"redfish_address": bmc.url(), "redfish_username": crate::bmc::USER,
+        "redfish_password": crate::bmc::PASSWORD}, "driver_internal_info": {"redfish_firmware": progress},
+        "provision_state": "clean wait"}),
+    )
+}
+
+#[tokio::test]
+async fn an_update_that_somebody_asked_for_before_his_end_is_found_among_the_tasks() {
+    let bmc = bmc();
+    let tasks = "/redfish/v1/TaskService/Tasks";
+    bmc.change(ROOT, &json!({"Tasks": {"@odata.id": "/redfish/v1/TaskService"}}));
+    bmc.change("/redfish/v1/TaskService", &json!({"Tasks": {"@odata.id": tasks}}));
+    bmc.change(
+        tasks,
+        &json!({"Members": [{"@odata.id": format!("{tasks}/1")}, {"@odata.id": format!("{tasks}/2")}]}),
+    );
+    bmc.change(
+        &format!("{tasks}/1"),
+        &json!({"TaskState": "Running", "Payload": {"TargetUri": "/redfish/v1/Other"}}),
+    );
+    let payload = json!({"TargetUri": UPDATE, "JsonBody": "{\"ImageURI\": \"https:\\/\\/h\\/image.bin\"}"});
+    bmc.change(&format!("{tasks}/2"), &json!({"TaskState": "Running", "Payload": payload}));
+    let task = asking(&bmc);
+    let call = || async { Bench::new().firmware.update(&task, update("bmc")).await.unwrap() };
+
+    assert!(matches!(call().await, StepOutcome::Wait { .. }));
+    bmc.change(&format!("{tasks}/2"), &json!({"TaskState": "Completed", "TaskStatus": "OK"}));
+    while call().await != StepOutcome::Done {}
+
+    assert_eq!(posts(&bmc).len(), 0);
+}
+
+#[tokio::test]
+async fn an_update_that_somebody_asked_for_before_his_end_is_not_asked_for_again() {
+    let bmc = bmc();
+
+    let error = Bench::new().firmware.update(&asking(&bmc), update("bmc")).await.unwrap_err();
+
+    assert!(error.message().contains("may be under way") && !error.is_retryable(), "{error}");
+    assert_eq!(posts(&bmc).len(), 0);
+}
+
+#[tokio::test]
+async fn a_start_for_an_update_is_gone_on_with_where_somebody_left_it() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+    let running = json!({"monitor": MONITOR, "since": 4_000_000_000_i64, "restarted": true, "turn": "off",
+        "before": null, "silent_since": null});
+    let progress = json!({"queue": update("bios"), "done": 0, "stage": {"running": running}});
+    let task = crate::bench::node(&json!({"driver_info": {"redfish_address": bmc.url(),
+        "redfish_username": crate::bmc::USER, "redfish_password": crate::bmc::PASSWORD},
+        "driver_internal_info": {"redfish_firmware": progress}, "provision_state": "clean wait"}));
+
+    run(&task, &update("bios")).await.unwrap();
+
+    let log = bmc.state().log.clone();
+    let resets: Vec<_> = log.iter().filter(|asked| asked.path == RESET).map(|asked| asked.json()).collect();
+    assert_eq!((resets, posts(&bmc).len()), (vec![json!({"ResetType": "On"})], 0));
+}
+
+#[tokio::test]
+async fn a_bmc_that_updates_itself_is_left_alone_for_as_long_as_its_node_says() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+    let task = crate::bench::task_with(&bmc, &json!({"firmware_update_unresponsive_bmc_wait": 3600}));
+    let update = update("bmc");
+    for _ in 0..3 {
+        let outcome = Bench::new().firmware.update(&task, update.clone()).await.unwrap();
+        assert!(matches!(outcome, StepOutcome::Wait { .. }));
+    }
+    let before = bmc.asked().len();
+
+    Bench::new().firmware.update(&task, update).await.unwrap();
+
+    assert_eq!(bmc.asked().len(), before);
 }
 
 #[tokio::test]

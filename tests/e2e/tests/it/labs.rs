@@ -2,3 +2,4 @@
 
 mod ipmi;
 mod redfish;
+mod redfish_steps;

@@ -18,23 +18,25 @@ const ENABLED: [(&str, &str); 6] = [
     ("deploy", "noop"),
 ];
 
-fn daemon() -> Daemon {
+/// A daemon with all of that, which waits for nothing longer than it has to.
+pub(super) fn daemon() -> Daemon {
     Daemon::start_with(|settings| {
         settings.hardware_types = vec!["redfish".to_owned()];
         settings.drivers =
             ENABLED.map(|(kind, name)| format!("enabled_{kind}_interfaces = [\"{name}\"]")).to_vec();
         // What is waited for shows at once here.
         settings.tables = "[redfish]\npoll_interval = 0.05\nrestart_settle_time = 0\n\
-            firmware_update_validation_interval = 0.05\nbios_config_interval = 0.05\n"
+            firmware_update_validation_interval = 0.05\nfirmware_update_status_interval = 0.05\n\
+            firmware_update_reboot_delay = 0\nbios_config_interval = 0.05\n"
             .to_owned();
     })
 }
 
 /// A BMC and its node.
-struct Machine {
-    mockup: Mockup,
+pub(super) struct Machine {
+    pub(super) mockup: Mockup,
     name: String,
-    node: String,
+    pub(super) node: String,
     system: Value,
     _room: TempDir,
 }
@@ -43,6 +45,11 @@ impl Machine {
     fn enroll(daemon: &Daemon, name: &str) -> Self {
         let room = tempfile::tempdir().unwrap();
         let mockup = Mockup::start(name, room.path(), &[]).unwrap();
+        Self::enroll_mockup(daemon, name, mockup, room)
+    }
+
+    /// Enrolls a BMC whose files are in `room`.
+    pub(super) fn enroll_mockup(daemon: &Daemon, name: &str, mockup: Mockup, room: TempDir) -> Self {
         // A chassis of several machines: the node names one that can be switched.
         let systems = mockup.request("GET", "/redfish/v1/Systems", None).unwrap().json();
         let paths = systems["Members"].as_array().unwrap().iter().map(|member| member["@odata.id"].clone());
@@ -61,11 +68,13 @@ impl Machine {
         Self { mockup, name: name.to_owned(), node, system, _room: room }
     }
 
-    fn shown(&self) -> Value {
+    /// Its System as the BMC shows it.
+    pub(super) fn shown(&self) -> Value {
         self.mockup.request("GET", self.system.as_str().unwrap(), None).unwrap().json()
     }
 
-    fn path(&self, rest: &str) -> String {
+    /// The path of its node, or of something below it.
+    pub(super) fn path(&self, rest: &str) -> String {
         format!("/v1/nodes/{}{rest}", self.node)
     }
 }
