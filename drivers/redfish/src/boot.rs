@@ -1,6 +1,7 @@
 //! Booting from virtual media: the deploy agent, the rescue system, or an instance that is an ISO image.
 
 use farrier_sdk::prelude::*;
+use farrier_sdk::task::Node;
 use reqwest::Method;
 
 use crate::boot_device::PostPatience;
@@ -8,7 +9,7 @@ use crate::client::error::{Failure, RedfishError};
 use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
-use crate::power::BOOT_DEVICE_KEY;
+use crate::power::{BOOT_DEVICE_KEY, Restart};
 use crate::quirks::{Habit, Habits};
 use crate::resource::manager::Manager;
 use crate::shared::{Shared, WRITE_LIMIT};
@@ -53,7 +54,23 @@ impl RedfishVirtualMediaBoot {
         let system = task.info().system_id();
         operation.eject_media(system, Some(&[MediaKind::Disc]), &media).await?;
         operation.insert_media(system, MediaKind::Disc, image, &media).await?;
+        self.put_into_mode(task, &operation).await?;
         self.boot_from(task, &operation, BootDevice::Cdrom, persistent).await
+    }
+
+    /// Puts the machine into the boot mode that its node wants, if it wants one.
+    async fn put_into_mode(&self, task: &DriverTask<RedfishInfo>, operation: &Operation) -> Result<()> {
+        let Some(mode) = wanted_mode(task.node()) else { return Ok(()) };
+        let found = operation.system(task.info().system_id()).await?;
+        let restart = Restart::of(task, self.shared.options());
+        match operation.set_boot_mode(&found, mode, &restart).await {
+            // As the reference does: the operator may have set it by hand.
+            Err(error) if matches!(error.failure, Failure::Unsupported(_)) => {
+                warn!(node = task.node().uuid, %mode, %error, "the boot mode cannot be set; the machine boots in its own");
+                Ok(())
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     async fn boot_from(
@@ -148,6 +165,40 @@ fn ramdisk(task: &DriverTask<RedfishInfo>) -> Result<ImageUrl> {
     }
 }
 
+/// The boot mode a node wants: what secure boot needs, what the instance asks for, or what the machine is kept in.
+///
+/// Source: Ironic, `get_boot_mode_for_deploy`.
+fn wanted_mode(node: &Node) -> Option<BootMode> {
+    let of =
+        |name: &str| capability(&node.instance_info, name).or_else(|| capability(&node.properties, name));
+    if of("secure_boot").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Some(BootMode::Uefi);
+    }
+    let own = || node.instance_info.get("deploy_boot_mode")?.as_str().map(str::to_owned);
+    match of("boot_mode").or_else(own)?.to_ascii_lowercase().as_str() {
+        "uefi" => Some(BootMode::Uefi),
+        "bios" => Some(BootMode::Bios),
+        _ => None,
+    }
+}
+
+/// A capability: `capabilities` is an object, the same as text, or `name:value,name:value`.
+fn capability(info: &Map<String, Value>, name: &str) -> Option<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let capabilities = info.get("capabilities")?;
+    if let Some(named) = capabilities.as_object() {
+        return named.get(name).map(text);
+    }
+    let given = capabilities.as_str()?;
+    match farrier_sdk::serde_json::from_str::<Map<String, Value>>(given) {
+        Ok(named) => named.get(name).map(text),
+        Err(_) => given.split(',').find_map(|pair| {
+            let (key, value) = pair.split_once(':')?;
+            (key.trim() == name).then(|| value.trim().to_owned())
+        }),
+    }
+}
+
 /// The image of an instance that is one.
 fn boot_iso(task: &DriverTask<RedfishInfo>) -> Result<Option<ImageUrl>> {
     match task.node().instance_info.get(BOOT_ISO) {
@@ -223,6 +274,31 @@ mod tests {
         }
         let missing = ramdisk(&task(json!({"driver_info": {}}))).unwrap_err();
         assert_eq!(missing.kind(), ErrorKind::MissingParameter);
+    }
+
+    #[test]
+    fn the_boot_mode_is_the_instances_else_the_machines() {
+        let rows = [
+            (json!({}), json!({}), None),
+            (json!({}), json!({"capabilities": "profile:a, boot_mode:UEFI"}), Some(BootMode::Uefi)),
+            (
+                json!({"capabilities": {"boot_mode": "bios"}}),
+                json!({"capabilities": "boot_mode:uefi"}),
+                Some(BootMode::Bios),
+            ),
+            (json!({"capabilities": "{\"boot_mode\": \"bios\"}"}), json!({}), Some(BootMode::Bios)),
+            (
+                json!({"capabilities": "{\"secure_boot\": \"true\"}"}),
+                json!({"capabilities": "boot_mode:bios"}),
+                Some(BootMode::Uefi),
+            ),
+            (json!({"deploy_boot_mode": "bios"}), json!({}), Some(BootMode::Bios)),
+            (json!({"capabilities": "boot_mode:floppy"}), json!({}), None),
+        ];
+        for (instance, properties, mode) in rows {
+            let task = task(json!({"driver_info": {}, "instance_info": instance, "properties": properties}));
+            assert_eq!(wanted_mode(task.node()), mode, "{:?}", task.node().instance_info);
+        }
     }
 
     #[test]

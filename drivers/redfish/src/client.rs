@@ -135,8 +135,9 @@ impl Client {
         jobs: Jobs,
         refused_until: Option<Instant>,
     ) -> Result<Self, TlsError> {
+        let Account { address, verify, tls_oldest, ciphers, .. } = &account;
         let transport =
-            Transport::new(account.address.clone(), &account.verify, account.tls_oldest, tuning.patience)?;
+            Transport::new(address.clone(), verify, *tls_oldest, ciphers.as_ref(), tuning.patience)?;
         let auth = session::State::refused(refused_until);
         Ok(Self {
             account,

@@ -6,7 +6,7 @@ use farrier_sdk::prelude::*;
 
 use crate::client::account::{Account, AuthType, Login};
 use crate::client::address::{Address, AddressError, Scheme, path_of};
-use crate::client::tls::{self, TlsVersion, Verify};
+use crate::client::tls::{self, Ciphers, TlsVersion, Verify};
 use crate::options::{self, RedfishOptions};
 
 /// Longest path of a System, in bytes.
@@ -41,6 +41,9 @@ pub struct RedfishInfo {
     /// Oldest TLS version offered: 1.2 or 1.3
     #[property(parse = tls_version, kind = "string")]
     pub redfish_tls_minimum_version: Option<TlsVersion>,
+    /// Ciphers offered, by OpenSSL's names with colons between them
+    #[property(parse = ciphers, kind = "string")]
+    pub redfish_tls_ciphers: Option<Ciphers>,
     /// Seconds to leave a BMC alone that has updated itself, unless the update names others
     #[property(parse = options::seconds, kind = "number")]
     pub firmware_update_unresponsive_bmc_wait: Option<f64>,
@@ -91,7 +94,8 @@ impl RedfishInfo {
         };
         let verify = self.redfish_verify_ca.clone().unwrap_or_else(|| options.verify_ca.clone());
         let tls_oldest = self.redfish_tls_minimum_version.unwrap_or(options.tls_minimum_version);
-        Ok(Account { address, verify, tls_oldest, auth_type, login })
+        let ciphers = self.redfish_tls_ciphers.clone().or_else(|| options.ciphers());
+        Ok(Account { address, verify, tls_oldest, ciphers, auth_type, login })
     }
 
     /// Checks what is not worth checking at every call: files, and keys nobody reads.
@@ -178,6 +182,11 @@ pub(crate) fn tls_version(value: &Value) -> Result<TlsVersion, String> {
         "1.0" | "1.1" => Err("the TLS library offers nothing older than 1.2".to_owned()),
         _ => Err("expected 1.2 or 1.3".to_owned()),
     }
+}
+
+/// Reads a list of ciphers.
+pub(crate) fn ciphers(value: &Value) -> Result<Ciphers, String> {
+    Ciphers::parse(value.as_str().ok_or("expected text")?)
 }
 
 fn address(value: &Value) -> Result<GivenAddress, String> {
@@ -301,6 +310,8 @@ mod tests {
             ("redfish_system_id", json!("/redfish/../x"), ErrorKind::InvalidParameter),
             ("redfish_system_id", json!(long), ErrorKind::InvalidParameter),
             ("redfish_verify_ca", json!("maybe"), ErrorKind::InvalidParameter),
+            ("redfish_tls_ciphers", json!("RC4-MD5"), ErrorKind::InvalidParameter),
+            ("firmware_update_unresponsive_bmc_wait", json!(-1), ErrorKind::InvalidParameter),
             ("redfish_verify_ca", json!(3), ErrorKind::InvalidParameter),
             ("redfish_verify_ca", json!("/no/such/file"), ErrorKind::InvalidParameter),
             ("redfish_auth_type", json!("digest"), ErrorKind::InvalidParameter),

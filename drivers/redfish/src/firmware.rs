@@ -20,8 +20,10 @@ use crate::resource::manager::Manager;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
 use crate::virtual_media::ImageUrl;
 
-/// Where a step stands, in `driver_internal_info`.
-const PROGRESS: &str = "redfish_firmware";
+/// Where a step stands, in `driver_internal_info`. While it is there the conductor leaves the machine's power alone.
+///
+/// Source: Ironic, redfish firmware.
+const PROGRESS: &str = "redfish_fw_updates";
 
 /// Schemes from which BMCs fetch firmware.
 const PROTOCOLS: [&str; 2] = ["HTTP", "HTTPS"];

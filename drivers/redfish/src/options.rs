@@ -5,7 +5,7 @@ use std::time::Duration;
 use farrier_sdk::prelude::*;
 
 use crate::client::account::{AuthType, Tuning};
-use crate::client::tls::{TlsVersion, Verify};
+use crate::client::tls::{Ciphers, TlsVersion, Verify};
 use crate::client::transport::Patience;
 use crate::driver_info;
 
@@ -29,6 +29,9 @@ pub struct RedfishOptions {
     /// Oldest TLS version offered where a node does not say: 1.2 or 1.3
     #[option(default = TlsVersion::V1_2, parse = driver_info::tls_version, kind = "string")]
     pub tls_minimum_version: TlsVersion,
+    /// Ciphers offered where a node does not say, by OpenSSL's names with colons between them; empty for all
+    #[option(default = "", parse = ciphers)]
+    pub tls_ciphers: String,
     /// Time to open a connection
     #[option(default = 30.0, parse = seconds)]
     pub connect_timeout: f64,
@@ -143,6 +146,12 @@ impl RedfishOptions {
         }
     }
 
+    /// Ciphers offered where a node does not say; `None` for all.
+    #[must_use]
+    pub fn ciphers(&self) -> Option<Ciphers> {
+        Ciphers::parse(&self.tls_ciphers).ok()
+    }
+
     /// How to log in where a node does not say.
     #[must_use]
     pub fn auth_type(&self) -> AuthType {
@@ -160,6 +169,14 @@ pub fn duration(seconds: f64) -> Duration {
 fn auth_type(value: &Value) -> Result<String, String> {
     driver_info::auth_type(value)?;
     Ok(value.as_str().unwrap_or_default().to_ascii_lowercase())
+}
+
+fn ciphers(value: &Value) -> Result<String, String> {
+    let text = value.as_str().ok_or("expected text")?.trim();
+    if !text.is_empty() {
+        Ciphers::parse(text)?;
+    }
+    Ok(text.to_owned())
 }
 
 pub(crate) fn seconds(value: &Value) -> Result<f64, String> {

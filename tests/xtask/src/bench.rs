@@ -59,6 +59,8 @@ enum Subject {
     Conductor,
     /// The `ipmi` driver beside other clients, then the daemon with thousands of its BMCs.
     Ipmi,
+    /// The `redfish` driver beside sushy, the reference's library.
+    Redfish,
     // next subject above this line
 }
 
@@ -67,6 +69,10 @@ pub(crate) fn run_benchmark(workspace: &Workspace, options: &Options) -> Result<
     match options.subject {
         Subject::Conductor => compare(workspace),
         Subject::Ipmi => ipmi(workspace),
+        Subject::Redfish => {
+            reference_python(workspace)?;
+            redfish(workspace)
+        }
     }
 }
 
@@ -110,10 +116,9 @@ fn figure(figures: &Map<String, Value>, name: &str) -> f64 {
 
 /// What the reference reaches here.
 fn reference(workspace: &Workspace) -> Result<Map<String, Value>, TaskError> {
-    let directory = workspace.target.join("reference-venv");
-    install::python_environment(&directory, REQUIREMENTS)?;
+    let python = reference_python(workspace)?;
     println!("measuring the reference, which takes about a minute");
-    let mut measure = Command::new(directory.join("bin/python"));
+    let mut measure = Command::new(python);
     measure.arg(workspace.root.join("tests/xtask/bench/reference.py"));
     let printed = process::run(measure)?;
     // The reference itself prints warnings before the result.
@@ -121,12 +126,19 @@ fn reference(workspace: &Workspace) -> Result<Map<String, Value>, TaskError> {
     serde_json::from_str(last).map_err(|_| TaskError::Figures { of: "the reference" })
 }
 
+/// A Python that has the reference and its library.
+fn reference_python(workspace: &Workspace) -> Result<PathBuf, TaskError> {
+    let directory = workspace.target.join("reference-venv");
+    install::python_environment(&directory, REQUIREMENTS)?;
+    Ok(directory.join("bin/python"))
+}
+
 /// What a poll of the power state over Redfish costs beside the reference's library; prints a table of its own.
 fn redfish(workspace: &Workspace) -> Result<(), TaskError> {
     println!("\nmeasuring the redfish driver, which takes about a minute");
     let mut measure =
         workspace.cargo(["bench", "--quiet", "--package", "farrier-redfish", "--bench", "polls"]);
-    measure.env("FARRIER_REFERENCE_PYTHON", workspace.target.join("reference-venv/bin/python"));
+    measure.env("FARRIER_REFERENCE_PYTHON", reference_python(workspace)?);
     run(measure)
 }
 

@@ -73,6 +73,10 @@ impl Farm {
         self.order(if close { "close" } else { "keep" });
     }
 
+    pub(crate) fn show_changes(&mut self, show: bool) {
+        self.order(if show { "show" } else { "hide" });
+    }
+
     fn order(&mut self, order: &str) -> String {
         writeln!(self.orders, "{order}").unwrap();
         let mut line = String::new();
@@ -164,6 +168,10 @@ fn obey(bmcs: &[Bmc], order: &str) -> Value {
         }
         "close" | "keep" => {
             bmcs.iter().for_each(|bmc| bmc.state().closes = order == "close");
+            Value::Null
+        }
+        "show" | "hide" => {
+            bmcs.iter().for_each(|bmc| bmc.state().shows_changes = order == "show");
             Value::Null
         }
         _ => Value::Null,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use farrier_sdk::secret::Secret;
 
 use super::address::Address;
-use super::tls::{TlsVersion, Verify};
+use super::tls::{Ciphers, TlsVersion, Verify};
 use super::transport::Patience;
 
 /// How to log in.
@@ -55,6 +55,8 @@ pub struct Account {
     pub verify: Verify,
     /// Oldest TLS version offered.
     pub tls_oldest: TlsVersion,
+    /// Ciphers offered, if not all.
+    pub ciphers: Option<Ciphers>,
     /// How to log in.
     pub auth_type: AuthType,
     /// Who logs in; nobody on a BMC without accounts.
@@ -63,7 +65,7 @@ pub struct Account {
 
 impl Hash for Account {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.address, &self.verify, self.tls_oldest, self.auth_type).hash(state);
+        (&self.address, &self.verify, self.tls_oldest, &self.ciphers, self.auth_type).hash(state);
         if let Some(login) = &self.login {
             (&login.user, login.password.expose()).hash(state);
         }
@@ -108,6 +110,7 @@ mod tests {
             address: Address::parse("https://bmc1").unwrap(),
             verify: Verify::System,
             tls_oldest: TlsVersion::default(),
+            ciphers: None,
             auth_type: AuthType::Auto,
             login: Some(Login { user: "root".to_owned(), password: Secret::new("calvin".to_owned()) }),
         };

@@ -18,10 +18,16 @@ use super::session::LOGOUT_TIME_MAX;
 use super::tls::TlsError;
 use super::{Client, Jobs};
 
+/// How long a client is kept that nobody uses: its nodes are gone, or not looked at any more.
+const IDLE_TIME_MAX: Duration = Duration::from_mins(15);
+
+/// How often such clients are looked for at most.
+const SWEEP_PAUSE: Duration = Duration::from_mins(1);
+
 /// All clients of this plugin.
 ///
 /// A client that leaves the pool is logged out as soon as nobody uses it: when it is the least recently used
-/// of too many, when its node has other credentials now, and at the end.
+/// of too many, when it was not used for long, when its node has other credentials now, and at the end.
 #[derive(Clone)]
 pub struct Pool {
     shared: Arc<Shared>,
@@ -43,6 +49,8 @@ struct Table {
     /// Refusals of accounts whose clients are gone.
     refusals: HashMap<Arc<Account>, Instant>,
     clock: u64,
+    /// When unused clients were looked for last.
+    swept: Option<Instant>,
     closed: bool,
 }
 
@@ -50,6 +58,7 @@ struct Entry {
     client: Arc<Client>,
     nodes: HashSet<String>,
     used: u64,
+    used_at: Instant,
 }
 
 impl fmt::Debug for Pool {
@@ -113,14 +122,15 @@ impl Pool {
     }
 
     fn lease(&self, node: &str, account: Account) -> Result<(Lease, bool), TlsError> {
-        let (moved, kept, gate, refused) = {
+        let (idle, moved, kept, gate, refused) = {
             let mut table = self.shared.table();
+            let idle = table.sweep(Instant::now());
             let moved = table.move_node(node, &account);
             let kept = table.use_client(node, &account);
             let gate = table.gate(&account, self.shared.tuning.requests_max);
-            (moved, kept, gate, table.refusals.get(&account).copied())
+            (idle, moved, kept, gate, table.refusals.get(&account).copied())
         };
-        self.shared.retire(moved);
+        self.shared.retire(moved.into_iter().chain(idle));
         let new = kept.is_none();
         let client = match kept {
             Some(client) => client,
@@ -139,6 +149,23 @@ impl Pool {
 }
 
 impl Table {
+    /// Takes out the clients that nobody has used for long.
+    fn sweep(&mut self, now: Instant) -> Vec<Arc<Client>> {
+        if self.swept.is_some_and(|swept| now < swept + SWEEP_PAUSE) {
+            return Vec::new();
+        }
+        self.swept = Some(now);
+        let is_idle = |entry: &Entry| {
+            entry.used_at + IDLE_TIME_MAX <= now && entry.client.leases.load(Ordering::Relaxed) == 0
+        };
+        let idle: Vec<Entry> =
+            self.clients.extract_if(|_, entry| is_idle(entry)).map(|(_, entry)| entry).collect();
+        for node in idle.iter().flat_map(|entry| &entry.nodes) {
+            self.nodes.remove(node);
+        }
+        idle.into_iter().map(|entry| entry.client).collect()
+    }
+
     /// Takes a node away from the client of another account; returns that client if no node is left to it.
     fn move_node(&mut self, node: &str, account: &Account) -> Option<Arc<Client>> {
         let old = self.nodes.get(node).filter(|old| ***old != *account)?.clone();
@@ -157,7 +184,7 @@ impl Table {
         let (key, _) = self.clients.get_key_value(account)?;
         let key = Arc::clone(key);
         let entry = self.clients.get_mut(account)?;
-        entry.used = self.clock;
+        (entry.used, entry.used_at) = (self.clock, Instant::now());
         if !entry.nodes.contains(node) {
             entry.nodes.insert(node.to_owned());
             self.nodes.insert(node.to_owned(), key);
@@ -196,7 +223,12 @@ impl Table {
         let key = Arc::new(made.account.clone());
         self.clients.insert(
             Arc::clone(&key),
-            Entry { client: Arc::clone(&made), nodes: HashSet::from([node.to_owned()]), used: self.clock },
+            Entry {
+                client: Arc::clone(&made),
+                nodes: HashSet::from([node.to_owned()]),
+                used: self.clock,
+                used_at: now,
+            },
         );
         self.nodes.insert(node.to_owned(), key);
         (made, evicted)
@@ -280,5 +312,48 @@ impl fmt::Debug for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.shared.release(&self.client);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use farrier_sdk::prelude::Options;
+
+    use super::*;
+    use crate::client::account::AuthType;
+    use crate::client::address::Address;
+    use crate::client::tls::{TlsVersion, Verify};
+    use crate::options::RedfishOptions;
+
+    fn account(host: &str) -> Account {
+        Account {
+            address: Address::parse(&format!("http://{host}")).unwrap(),
+            verify: Verify::System,
+            tls_oldest: TlsVersion::default(),
+            ciphers: None,
+            auth_type: AuthType::Auto,
+            login: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_nobody_uses_for_long_are_not_kept() {
+        let pool = Pool::new(RedfishOptions::from_map(&farrier_sdk::prelude::Map::new()).unwrap().tuning());
+        let ask =
+            |host: &str| pool.operation(host, account(host), "poll", Duration::from_secs(1), None).unwrap();
+        let (busy, _) = ask("bmc1");
+        ask("bmc2");
+        assert_eq!(pool.len(), 2);
+
+        tokio::time::advance(IDLE_TIME_MAX - Duration::from_secs(1)).await;
+        ask("bmc3");
+        assert_eq!(pool.len(), 3);
+        tokio::time::advance(SWEEP_PAUSE).await;
+        let (_, is_new) = ask("bmc3");
+
+        assert_eq!((pool.len(), is_new), (2, false), "the one in use, and the one used lately");
+        drop(busy);
+        let (_, is_new) = ask("bmc2");
+        assert!(is_new);
     }
 }

@@ -3,8 +3,10 @@
 //! Always rustls with the ring provider, handed over with each configuration: a plugin must not install a
 //! process-wide one. The system's roots are read once for all clients.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
@@ -12,7 +14,9 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 
 /// Sessions kept for resumption; a client speaks to one BMC only.
 const RESUMED_SESSIONS: usize = 2;
@@ -39,6 +43,60 @@ pub enum TlsVersion {
     V1_2,
     /// TLS 1.3.
     V1_3,
+}
+
+/// Ciphers that may be offered, by their place in the table of names; TLS 1.3 keeps its own unless one of them is named.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ciphers(Vec<usize>);
+
+/// Names of ciphers, as OpenSSL has them, and the suites.
+///
+/// Source: OpenSSL, `openssl-ciphers`.
+#[rustfmt::skip]
+const CIPHERS: &[(&str, CipherSuite)] = &[
+    ("TLS_AES_256_GCM_SHA384",        CipherSuite::TLS13_AES_256_GCM_SHA384),
+    ("TLS_AES_128_GCM_SHA256",        CipherSuite::TLS13_AES_128_GCM_SHA256),
+    ("TLS_CHACHA20_POLY1305_SHA256",  CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+    ("ECDHE-ECDSA-AES256-GCM-SHA384", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384),
+    ("ECDHE-ECDSA-AES128-GCM-SHA256", CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256),
+    ("ECDHE-ECDSA-CHACHA20-POLY1305", CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256),
+    ("ECDHE-RSA-AES256-GCM-SHA384",   CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384),
+    ("ECDHE-RSA-AES128-GCM-SHA256",   CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
+    ("ECDHE-RSA-CHACHA20-POLY1305",   CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256),
+    // next cipher above this line
+];
+
+/// How many of them, from the first, are of TLS 1.3.
+const CIPHERS_1_3: usize = 3;
+
+impl Ciphers {
+    /// Reads a list as OpenSSL has it: names with colons, commas or spaces between them.
+    ///
+    /// # Errors
+    ///
+    /// A text that names what is not known, and what is.
+    pub fn parse(list: &str) -> Result<Self, String> {
+        let given = list.split([':', ',', ' ']).filter(|name| !name.is_empty());
+        let place = |name: &str| {
+            let found = CIPHERS.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.ok_or_else(|| {
+                let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+                let known: Vec<_> = CIPHERS.iter().map(|(known, _)| *known).collect();
+                format!("has `{name}`, which the TLS library does not offer; it offers {}", known.join(", "))
+            })
+        };
+        let mut places = given.map(place).collect::<Result<Vec<_>, _>>()?;
+        places.sort_unstable();
+        places.dedup();
+        if places.is_empty() { Err("is empty".to_owned()) } else { Ok(Self(places)) }
+    }
+
+    /// Whether a suite may be offered.
+    fn has(&self, suite: CipherSuite) -> bool {
+        let place = CIPHERS.iter().position(|(_, known)| *known == suite);
+        let names_1_3 = self.0.iter().any(|place| *place < CIPHERS_1_3);
+        place.is_some_and(|place| self.0.contains(&place) || (place < CIPHERS_1_3 && !names_1_3))
+    }
 }
 
 /// Why no TLS configuration could be made.
@@ -82,8 +140,19 @@ pub enum TlsError {
 /// # Errors
 ///
 /// [`TlsError`], when there is nothing to trust.
-pub fn configuration(verify: &Verify, oldest: TlsVersion) -> Result<ClientConfig, TlsError> {
-    let provider = provider();
+pub fn configuration(
+    verify: &Verify,
+    oldest: TlsVersion,
+    ciphers: Option<&Ciphers>,
+) -> Result<ClientConfig, TlsError> {
+    let provider = match ciphers {
+        Some(ciphers) => {
+            let mut provider = CryptoProvider::clone(&provider());
+            provider.cipher_suites.retain(|offered| ciphers.has(offered.suite()));
+            Arc::new(provider)
+        }
+        None => provider(),
+    };
     let versions: &[_] = match oldest {
         TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
         TlsVersion::V1_3 => &[&rustls::version::TLS13],
@@ -92,7 +161,7 @@ pub fn configuration(verify: &Verify, oldest: TlsVersion) -> Result<ClientConfig
     let verifier: Arc<dyn ServerCertVerifier> = match verify {
         Verify::System => system_verifier()?,
         Verify::Nothing => Arc::new(AcceptAnything),
-        Verify::Path(path) => Arc::new(Given::new(certificates(path)?, path)?),
+        Verify::Path(path) => given_verifier(path)?,
     };
     let mut config = builder.with_custom_certificate_verifier(verifier).with_no_client_auth();
     config.resumption = Resumption::in_memory_sessions(RESUMED_SESSIONS);
@@ -151,6 +220,38 @@ fn system_verifier() -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
         Some(verifier) => Ok(Arc::<WebPkiServerVerifier>::clone(verifier)),
         None => Err(TlsError::NoSystemRoots),
     }
+}
+
+/// One for all clients with the same file: it is read again when it has changed. A folder is read for each.
+fn given_verifier(path: &Path) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+    static FILES: Mutex<BTreeMap<PathBuf, (State, Arc<Given>)>> = Mutex::new(BTreeMap::new());
+    let state = state_of(path);
+    let files = || FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(state) = state
+        && let Some((known, verifier)) = files().get(path)
+        && *known == state
+    {
+        return Ok(Arc::<Given>::clone(verifier));
+    }
+    let verifier = Arc::new(Given::new(certificates(path)?, path)?);
+    if let Some(state) = state {
+        let mut files = files();
+        // Paths of nodes that are gone are not kept for ever.
+        if files.len() >= PEM_FILES_MAX {
+            files.clear();
+        }
+        files.insert(path.to_owned(), (state, Arc::clone(&verifier)));
+    }
+    Ok(verifier)
+}
+
+/// When a file was changed and how long it is.
+type State = (SystemTime, u64);
+
+/// How a file is now; `None` for a folder, and for what cannot be looked at.
+fn state_of(path: &Path) -> Option<State> {
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// Trusts what the operator gave: as roots, and each certificate for itself.
@@ -267,5 +368,65 @@ impl ServerCertVerifier for AcceptAnything {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_ciphers_limits_what_is_offered() {
+        let offered = |list: &str| {
+            let ciphers = Ciphers::parse(list).unwrap();
+            let config = configuration(&Verify::Nothing, TlsVersion::V1_2, Some(&ciphers)).unwrap();
+            config.crypto_provider().cipher_suites.iter().map(|suite| suite.suite()).collect::<Vec<_>>()
+        };
+
+        let one = offered("ecdhe-rsa-aes128-gcm-sha256");
+        assert_eq!(one.len(), CIPHERS_1_3 + 1, "{one:?}");
+        assert!(one.contains(&CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256));
+        let named = offered("TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES256-GCM-SHA384");
+        assert_eq!(named.len(), 2, "{named:?}");
+        assert_eq!(offered("TLS_AES_128_GCM_SHA256"), [CipherSuite::TLS13_AES_128_GCM_SHA256]);
+    }
+
+    #[test]
+    fn every_cipher_that_is_offered_has_a_name_and_no_other() {
+        let provider = provider();
+        let offered: Vec<_> = provider.cipher_suites.iter().map(|suite| suite.suite()).collect();
+
+        assert!(CIPHERS.iter().all(|(_, suite)| offered.contains(suite)));
+        assert_eq!(CIPHERS.len(), offered.len());
+    }
+
+    #[test]
+    fn unknown_ciphers_are_refused_by_name() {
+        assert!(Ciphers::parse("").is_err() && Ciphers::parse(" : ").is_err());
+        let error = Ciphers::parse("ECDHE-RSA-AES128-GCM-SHA256:RC4-MD5").unwrap_err();
+        assert!(error.starts_with("has `RC4-MD5`"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_certificates_is_read_again_when_it_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let write = |names: usize| {
+            let names: Vec<String> = (0..names).map(|n| format!("bmc{n}")).collect();
+            let own = rcgen::generate_simple_self_signed(names).unwrap();
+            std::fs::write(&file, own.cert.pem()).unwrap();
+        };
+        let same = |one: &Arc<dyn ServerCertVerifier>, other: &Arc<dyn ServerCertVerifier>| {
+            std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+        };
+        write(1);
+        let first = given_verifier(&file).unwrap();
+        assert!(same(&first, &given_verifier(&file).unwrap()));
+
+        write(20);
+
+        assert!(!same(&first, &given_verifier(&file).unwrap()));
+        std::fs::remove_file(&file).unwrap();
+        assert!(given_verifier(&file).is_err());
     }
 }

@@ -15,7 +15,7 @@ use super::account::Login;
 use super::address::{Address, Scheme};
 use super::error::Phase;
 use super::message::Messages;
-use super::tls::{self, TlsError, TlsVersion, Verify};
+use super::tls::{self, Ciphers, TlsError, TlsVersion, Verify};
 use super::wire::{Held, Watch, Wire};
 
 /// Most redirects followed for one request.
@@ -125,6 +125,7 @@ impl Transport {
         address: Address,
         verify: &Verify,
         oldest: TlsVersion,
+        ciphers: Option<&Ciphers>,
         patience: Patience,
     ) -> Result<Self, TlsError> {
         // Without TLS the roots do not matter, and need not be there.
@@ -134,7 +135,7 @@ impl Transport {
         headers.insert(VERSION, HeaderValue::from_static("4.0"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::configuration(verify, oldest)?)
+            .tls_backend_preconfigured(tls::configuration(verify, oldest, ciphers)?)
             .http1_only()
             .http1_ignore_invalid_headers_in_responses(true)
             .http1_allow_spaces_after_header_name_in_responses(true)

@@ -22,6 +22,9 @@ const CONFLICT: &str = "ActionParameterValueConflict";
 
 /// Reset types for each wish, best first.
 const ON: &[&str] = &["On", "ForceOn"];
+/// A press of the button switches off a machine that is on, so that it is only for one that is known to be off.
+const ON_FROM_OFF: &[&str] = &["On", "ForceOn", BUTTON];
+const BUTTON: &str = "PushPowerButton";
 const OFF: &[&str] = &["ForceOff"];
 const SOFT_OFF: &[&str] = &["GracefulShutdown"];
 const SOFT_RESTART: &[&str] = &["GracefulRestart"];
@@ -140,7 +143,8 @@ impl<'a> Switch<'a> {
     }
 
     async fn start(&mut self) -> Result<()> {
-        let kind = self.reset_type(ON).await?;
+        let is_off = state_of(&self.found.system) == PowerState::Off && !is_moving(&self.found);
+        let kind = self.reset_type(if is_off { ON_FROM_OFF } else { ON }).await?;
         self.set_boot_device_again().await;
         self.post(&kind, Some(PowerState::On)).await?;
         self.arrive(PowerState::On, self.hard_timeout()).await
@@ -215,7 +219,8 @@ impl<'a> Switch<'a> {
                 if self.was_carried_out(&error, wanted).await? {
                     return Ok(());
                 }
-                if sends >= SENDS_MAX {
+                // A button is not pressed again: the first press may be about to take effect.
+                if sends >= SENDS_MAX || kind == BUTTON {
                     return Err(error);
                 }
                 continue;

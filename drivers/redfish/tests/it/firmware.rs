@@ -159,7 +159,7 @@ fn asking(bmc: &Bmc) -> Task {
     let progress = json!({"queue": update("bmc"), "done": 0, "stage": {"asking": {"since": 4_000_000_000_i64, "before": "2.0"}}});
     crate::bench::node(
         &json!({"driver_info": {"redfish_address": bmc.url(), "redfish_username": crate::bmc::USER,
-        "redfish_password": crate::bmc::PASSWORD}, "driver_internal_info": {"redfish_firmware": progress},
+        "redfish_password": crate::bmc::PASSWORD}, "driver_internal_info": {"redfish_fw_updates": progress},
         "provision_state": "clean wait"}),
     )
 }
@@ -209,7 +209,7 @@ async fn a_start_for_an_update_is_gone_on_with_where_somebody_left_it() {
     let progress = json!({"queue": update("bios"), "done": 0, "stage": {"running": running}});
     let task = crate::bench::node(&json!({"driver_info": {"redfish_address": bmc.url(),
         "redfish_username": crate::bmc::USER, "redfish_password": crate::bmc::PASSWORD},
-        "driver_internal_info": {"redfish_firmware": progress}, "provision_state": "clean wait"}));
+        "driver_internal_info": {"redfish_fw_updates": progress}, "provision_state": "clean wait"}));
 
     run(&task, &update("bios")).await.unwrap();
 

@@ -36,10 +36,11 @@ async fn every_wish_is_sent_as_the_best_type_that_is_allowed() {
     use PowerState::{Off, On, Reboot, SoftOff, SoftReboot};
 
     #[rustfmt::skip]
-    let rows: [(&str, PowerState, &[&str], &[&str]); 14] = [
+    let rows: [(&str, PowerState, &[&str], &[&str]); 15] = [
         // state, wish, allowed, sent
         ("Off", On,         &["On", "ForceOn"],                            &["On"]),
         ("Off", On,         &["ForceOn"],                                  &["ForceOn"]),
+        ("Off", On,         &["PushPowerButton"],                          &["PushPowerButton"]),
         ("On",  On,         &["On"],                                       &[]),
         ("On",  Off,        &["ForceOff", "PushPowerButton"],              &["ForceOff"]),
         ("Off", Off,        &["ForceOff"],                                 &[]),
@@ -274,9 +275,10 @@ async fn validation_never_talks_to_the_bmc() {
     let bmc = machine("On");
 
     bench.power.validate(&task(&bmc)).await.unwrap();
+    let secure = bmc.url().replace("http:", "https:");
     let error = bench
         .management
-        .validate(&task_with(&bmc, &json!({"redfish_verify_ca": "/none"})))
+        .validate(&task_with(&bmc, &json!({"redfish_address": secure, "redfish_verify_ca": "/none"})))
         .await
         .unwrap_err();
 

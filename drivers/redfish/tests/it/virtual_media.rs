@@ -413,6 +413,33 @@ async fn an_instance_that_is_an_image_is_inserted_and_booted_until_it_is_removed
 }
 
 #[tokio::test]
+async fn a_machine_is_put_into_the_boot_mode_its_node_wants_before_it_boots_an_image() {
+    let rows = [("bios", "Legacy", 1), ("uefi", "UEFI", 0)];
+    for (mode, shown, changes) in rows {
+        let (bmc, bench) = (bmc(&[("cd", json!(["CD"]))]), Bench::new());
+        let task = node(&json!({"driver_info": {"redfish_address": bmc.url(), "redfish_username": USER,
+            "redfish_password": PASSWORD}, "instance_info": {"boot_iso": IMAGE},
+            "properties": {"capabilities": format!("boot_mode:{mode}")}}));
+
+        bench.boot.prepare_instance(&task).await.unwrap();
+
+        let log = bmc.state().log.clone();
+        let patches: Vec<Value> = log
+            .iter()
+            .filter(|asked| asked.method == "PATCH")
+            .map(|asked| asked.json()["Boot"].clone())
+            .collect();
+        assert_eq!(patches.len(), changes + 1, "{patches:?}");
+        assert!(patches.iter().take(changes).all(|boot| boot["BootSourceOverrideMode"] == shown));
+        let boot = bmc.state().resources[SYSTEM]["Boot"].clone();
+        assert_eq!(
+            (&boot["BootSourceOverrideMode"], &boot["BootSourceOverrideTarget"]),
+            (&json!(shown), &json!("Cd"))
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_instance_on_disk_boots_from_disk() {
     let (bmc, bench) = (bmc(&[("cd", json!(["CD"]))]), Bench::new());
 

@@ -22,6 +22,7 @@ mod options;
 mod plugins;
 mod power;
 mod power_sync;
+mod redfish_fleet;
 mod reference;
 mod rows;
 mod rpc;

@@ -119,7 +119,7 @@ fn firmware_is_updated_once_although_the_daemon_is_killed_in_each_update() {
     // While the machine is going off for the first update, then while the second is under way.
     world.kill_when_asked("POST", "ComputerSystem.Reset", 1);
     world.daemon.wait_for_node(&world.machine.node, "the second update is under way", |node| {
-        let progress = &node["driver_internal_info"]["redfish_firmware"];
+        let progress = &node["driver_internal_info"]["redfish_fw_updates"];
         progress["done"] == 1 && progress["stage"]["running"]["monitor"].is_string()
     });
     world.kill_when_asked("POST", "UpdateService.SimpleUpdate", 2);
@@ -133,5 +133,5 @@ fn firmware_is_updated_once_although_the_daemon_is_killed_in_each_update() {
         "off and on for the first, none for the second"
     );
     assert_eq!(world.machine.shown()["PowerState"], "On");
-    assert!(node["driver_internal_info"]["redfish_firmware"].is_null(), "{}", node["driver_internal_info"]);
+    assert!(node["driver_internal_info"]["redfish_fw_updates"].is_null(), "{}", node["driver_internal_info"]);
 }
