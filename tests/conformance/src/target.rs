@@ -57,8 +57,9 @@ pub(crate) struct Peer {
     pub(crate) control: Control,
     /// A bad network in front of it.
     _network: Option<Network>,
-    /// Whoever writes down what is seen of it, or tells what was.
-    witness: Witness,
+    /// Whoever writes down what is seen of it, or tells what was: every look at the machine, and every change of it,
+    /// goes this way, or a recording knows nothing of it.
+    pub(crate) witness: Witness,
 }
 
 /// The machine itself.
@@ -426,7 +427,9 @@ pub fn serve_emulator(name: &str, tell: impl FnOnce(&str)) -> Result<Infallible,
 /// A machine of the profile's protocol that never answers but takes everything.
 pub(crate) fn silent(bench: &Bench) -> Result<Peer, Finding> {
     match bench.profile().protocol {
-        Protocol::None => Err(Finding::NotApplicable("the profile names no protocol that the kit knows".to_owned())),
+        Protocol::None => {
+            Err(Finding::NotApplicable("the profile names no protocol that the kit knows".to_owned()))
+        }
         Protocol::Http => Peer::http(HttpFault::Silence),
         Protocol::Ipmi => {
             let peer = Peer::ipmi()?;

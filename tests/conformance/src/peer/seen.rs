@@ -1,9 +1,11 @@
 //! What can be seen of a machine without the plugin.
 
+use serde::{Deserialize, Serialize};
+
 use crate::target::{Control, Peer};
 
 /// What somebody in front of a machine sees, besides whether it is on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seen {
     /// How many updates of firmware were begun.
     pub(crate) updates: u32,
@@ -16,12 +18,12 @@ pub(crate) struct Seen {
 impl Peer {
     /// What can be seen of it; nothing where nobody can look.
     pub(crate) fn seen(&self) -> Option<Seen> {
-        match &self.control {
+        self.witness.look("seen", || match &self.control {
             Control::Http(peer) => peer.seen(),
             Control::Ipmi(bmc) => {
                 Some(Seen { updates: 0, media: Vec::new(), console: bmc.state().has_console() })
             }
             Control::None | Control::Datagram(_) | Control::Sushy(_) | Control::Command { .. } => None,
-        }
+        })
     }
 }
