@@ -25,6 +25,7 @@ pub const ERROR_NAME_HEADER: &str = "X-Farrier-Error";
 #[expect(missing_docs, reason = "the names are the reference's and say what they mean; row() has the table")]
 pub enum ErrorName {
     BiosSettingNotFound,
+    BootModeNotAllowed,
     ChildNodeLocked,
     ClientSideError,
     ConcurrentActionLimit,
@@ -73,6 +74,7 @@ pub enum ErrorName {
     StepNotAllowed,
     TemporaryFailure,
     UnsupportedDriverExtension,
+    VendorPassthruException,
 }
 
 impl ErrorName {
@@ -122,6 +124,7 @@ impl ErrorName {
     fn row(self) -> (&'static str, u16) {
         match self {
             Self::BiosSettingNotFound => ("BIOSSettingNotFound", 404),
+            Self::BootModeNotAllowed => ("BootModeNotAllowed", 400),
             Self::ChildNodeLocked => ("ChildNodeLocked", 409),
             Self::ClientSideError => ("ClientSideError", 400),
             Self::ConcurrentActionLimit => ("ConcurrentActionLimit", 503),
@@ -170,6 +173,7 @@ impl ErrorName {
             Self::StepNotAllowed => ("StepNotAllowed", 400),
             Self::TemporaryFailure => ("TemporaryFailure", 503),
             Self::UnsupportedDriverExtension => ("UnsupportedDriverExtension", 400),
+            Self::VendorPassthruException => ("VendorPassthruException", 500),
         }
     }
 }
@@ -184,6 +188,7 @@ impl fmt::Display for ErrorName {
 #[rustfmt::skip]
 const ALL: &[ErrorName] = &[
     ErrorName::BiosSettingNotFound,
+    ErrorName::BootModeNotAllowed,
     ErrorName::ChildNodeLocked,
     ErrorName::ClientSideError,
     ErrorName::ConcurrentActionLimit,
@@ -195,6 +200,9 @@ const ALL: &[ErrorName] = &[
     ErrorName::HardwareFailure,
     ErrorName::IncompatibleInterface,
     ErrorName::InstanceAssociated,
+    ErrorName::InstanceDeployFailure,
+    ErrorName::InstanceRescueFailure,
+    ErrorName::InstanceUnrescueFailure,
     ErrorName::InterfaceNotFoundInEntrypoint,
     ErrorName::InternalError,
     ErrorName::Invalid,
@@ -229,6 +237,7 @@ const ALL: &[ErrorName] = &[
     ErrorName::StepNotAllowed,
     ErrorName::TemporaryFailure,
     ErrorName::UnsupportedDriverExtension,
+    ErrorName::VendorPassthruException,
 ];
 
 /// A request refused before any resource is reached.
@@ -386,6 +395,14 @@ fn json(value: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_errors_lacks_none() {
+        for (index, error) in ALL.iter().enumerate() {
+            assert_eq!(*error as usize, index, "the one before {error} is missing");
+        }
+        assert_eq!(ALL.last(), Some(&ErrorName::VendorPassthruException));
+    }
 
     #[test]
     fn every_error_is_found_by_its_name() {

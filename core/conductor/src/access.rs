@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use farrier_host::{CallOptions, NodeAccess};
-use farrier_model::history::HistoryEntry;
 use farrier_model::node::{Fields, Node};
 use farrier_model::secret::masked;
 use farrier_sdk::error::{DriverError, ErrorKind};
@@ -20,9 +19,9 @@ use farrier_store::StoreError;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::{debug, info};
-use uuid::Uuid;
 
 use crate::images;
+use crate::operation::record;
 use crate::registry::Driver;
 use crate::task::Shared;
 use power::Change;
@@ -176,10 +175,13 @@ impl TaskAccess {
         Ok(snapshot)
     }
 
+    /// Leaves what a driver has to say in the history, unless the operator wants none.
     async fn event(&self, message: &str) -> Result<Vec<u8>, DriverError> {
-        let node = self.node();
-        let entry = HistoryEntry::new(Uuid::new_v4(), node.id, &self.state.shared.host, message);
-        let created = self.state.shared.store.history_create(&entry).await;
+        let shared = &self.state.shared;
+        if !shared.config.node_history {
+            return encode(&());
+        }
+        let created = shared.store.history_create(&record::entry(&self.node(), &shared.host, message)).await;
         created
             .map_err(|error| DriverError::internal("the history could not be written").caused_by(&error))?;
         encode(&())

@@ -196,6 +196,10 @@ pub struct ConductorConfig {
     pub max_concurrent_clean: u32,
     /// Whether these two limits count the nodes of each conductor group by themselves.
     pub max_concurrent_per_conductor_group: bool,
+    /// Boot modes that machines must not be in when they are deployed: `uefi`, `bios`.
+    pub disallowed_deployment_boot_modes: Vec<String>,
+    /// Whether a machine is powered off when its agent is running and its deployment failed.
+    pub power_off_after_deploy_failure: bool,
     /// How the password of the rescue system is hashed: `sha256` or `sha512`.
     pub rescue_password_hash_algorithm: RescueHash,
     /// Whether a machine is powered off when its cleaning failed.
@@ -314,6 +318,8 @@ impl Default for ConductorConfig {
             max_concurrent_deploy: 250,
             max_concurrent_clean: 50,
             max_concurrent_per_conductor_group: false,
+            disallowed_deployment_boot_modes: Vec::new(),
+            power_off_after_deploy_failure: true,
             rescue_password_hash_algorithm: RescueHash::Sha256,
             poweroff_in_cleanfail: false,
             poweroff_in_servicefail: false,

@@ -186,6 +186,16 @@ pub enum ConductorError {
         /// How many may be.
         limit: u32,
     },
+    /// The operator does not allow machines in this boot mode to be deployed. Ironic's `BootModeNotAllowed`.
+    #[error(
+        "node {node} can not be deployed in boot mode `{mode}`, which the configuration of this conductor forbids"
+    )]
+    BootModeNotAllowed {
+        /// The node.
+        node: Uuid,
+        /// How it would boot.
+        mode: String,
+    },
     /// The operator does not allow a step of the request. Ironic's `StepNotAllowed`.
     #[error("{kind} step `{step}` is not allowed by the configuration of this conductor")]
     StepNotAllowed {

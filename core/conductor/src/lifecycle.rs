@@ -11,7 +11,9 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use farrier_model::conductor::{Conductor as ConductorRecord, HardwareInterface};
+use farrier_model::conductor::{
+    Conductor as ConductorRecord, GROUP_NAME_SIZE_MAX, HardwareInterface, is_group_name,
+};
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
 use farrier_store::{Registration, Store};
@@ -104,6 +106,7 @@ impl Conductor {
             let reason = "`host` is empty, and the name of this host is not known".to_owned();
             return Err(ConductorError::IncorrectConfiguration { reason });
         }
+        check_group(&config.conductor_group)?;
         let notifier = Notifier::start(&host, notifications, &registry.secret_keys())?;
         let tasks = TaskManager::serving(&host, config, store.clone(), registry, notifier, images)?;
         let conductor = Self::new(tasks);
@@ -250,6 +253,17 @@ impl Conductor {
         shared.heartbeat.stop().await;
         info!(conductor = shared.host, "conductor is stopped");
     }
+}
+
+/// Makes sure that nodes can be given to this conductor: no node can name a group that is none.
+fn check_group(name: &str) -> Result<(), ConductorError> {
+    if is_group_name(name) {
+        return Ok(());
+    }
+    let reason = format!(
+        "`conductor_group` is `{name}`, it may have letters, digits, `_`, `-` and `.`, at most {GROUP_NAME_SIZE_MAX}"
+    );
+    Err(ConductorError::IncorrectConfiguration { reason })
 }
 
 /// Looks from time to time which conductors there are, so that what is shown of owners is true.

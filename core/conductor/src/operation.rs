@@ -9,6 +9,7 @@
 pub(crate) mod abort;
 pub(crate) mod adopt;
 pub(crate) mod agent;
+pub(crate) mod capability;
 pub(crate) mod clean;
 pub(crate) mod contain;
 pub(crate) mod deploy;

@@ -6,6 +6,9 @@ use farrier_sdk::prelude::*;
 
 use crate::delay::{Delay, Delays};
 
+/// The only member of a configuration.
+const DISKS: &str = "logical_disks";
+
 /// RAID levels a logical disk may have.
 const LEVELS: [&str; 9] = ["JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0"];
 
@@ -54,6 +57,12 @@ impl FakeRaid {
 impl RaidInterface for FakeRaid {
     type Info = NoInfo;
 
+    /// A configuration that the node is to have must be one; it may have none.
+    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
+        let config = &task.node().target_raid_config;
+        if config.is_empty() { Ok(()) } else { check(config) }
+    }
+
     async fn create_configuration(
         &self,
         task: &DriverTask<NoInfo>,
@@ -75,10 +84,7 @@ impl RaidInterface for FakeRaid {
         _task: &DriverTask<NoInfo>,
         raid_config: Map<String, Value>,
     ) -> Result<()> {
-        let disks = raid_config.get("logical_disks").and_then(Value::as_array).ok_or_else(|| {
-            DriverError::invalid_parameter("RAID configuration: `logical_disks` has to be a list")
-        })?;
-        disks.iter().enumerate().try_for_each(|(index, disk)| check_disk(index, disk))
+        check(&raid_config)
     }
 
     async fn get_logical_disk_properties(
@@ -86,6 +92,21 @@ impl RaidInterface for FakeRaid {
         _task: &DriverTask<NoInfo>,
     ) -> Result<BTreeMap<String, String>> {
         Ok(PROPERTIES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
+    }
+}
+
+/// Checks a configuration: at least one logical disk, and nothing else.
+fn check(config: &Map<String, Value>) -> Result<()> {
+    let refuse = |why: String| Err(DriverError::invalid_parameter(format!("RAID configuration: {why}")));
+    if let Some(unknown) = config.keys().find(|key| *key != DISKS) {
+        return refuse(format!("`{unknown}` is not a part of it, only `{DISKS}` is"));
+    }
+    match config.get(DISKS) {
+        Some(Value::Array(disks)) if disks.is_empty() => refuse(format!("`{DISKS}` is empty")),
+        Some(Value::Array(disks)) => {
+            disks.iter().enumerate().try_for_each(|(index, disk)| check_disk(index, disk))
+        }
+        Some(_) | None => refuse(format!("`{DISKS}` has to be a list")),
     }
 }
 
@@ -133,8 +154,11 @@ mod tests {
 
     #[test]
     fn a_wrong_configuration_is_refused_by_property() {
+        let disk = json!({"raid_level": "1", "size_gb": 1});
         let cases = [
             (json!({}), "`logical_disks`"),
+            (json!({"logical_disks": []}), "`logical_disks` is empty"),
+            (json!({"logical_disks": [disk], "colour": "red"}), "`colour`"),
             (json!({"logical_disks": 1}), "`logical_disks`"),
             (json!({"logical_disks": [1]}), "logical disk 0"),
             (json!({"logical_disks": [{"size_gb": 1}]}), "`raid_level`"),
@@ -149,6 +173,18 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{config}");
             assert!(error.message().contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn what_the_node_is_to_have_is_validated_if_there_is_anything() {
+        let validate = |config: Value| {
+            let task = testing::task(json!({"target_raid_config": config})).unwrap();
+            task.block_on(RAID.validate(&task))
+        };
+
+        assert_eq!(validate(json!({})), Ok(()));
+        assert_eq!(validate(json!({"logical_disks": [{"raid_level": "0", "size_gb": "MAX"}]})), Ok(()));
+        assert_eq!(validate(json!({"logical_disks": []})).unwrap_err().kind(), ErrorKind::InvalidParameter);
     }
 
     #[test]

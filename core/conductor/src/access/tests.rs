@@ -99,3 +99,23 @@ async fn what_was_found_needs_the_exclusive_lock() {
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(access.take_found(), None);
 }
+
+#[tokio::test]
+async fn what_a_driver_has_to_say_is_in_the_history_where_there_is_one() {
+    for (node_history, entries) in [(true, 1), (false, 0)] {
+        let fixture = Fixture::new(crate::config::ConductorConfig { node_history, ..quick() }).await;
+        let node = fixture.node().await;
+        let mut task = fixture.tasks().acquire_shared(&node, Acquire::default()).await.unwrap();
+        task.caller(InterfaceType::Power).unwrap();
+        let access = task.core_mut().access.clone().unwrap();
+
+        ask(&access, "event", json!({"message": "the fan was replaced"})).await.unwrap();
+
+        let told = crate::script::history(&fixture, &node).await;
+        assert_eq!(told.len(), entries);
+        for entry in told {
+            assert_eq!((entry.event.as_str(), entry.conductor.as_str()), ("the fan was replaced", "host-1"));
+            assert_eq!(entry.state, Some(node.provision_state));
+        }
+    }
+}

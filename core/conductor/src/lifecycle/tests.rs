@@ -192,6 +192,23 @@ async fn row_c11_without_hardware_types_there_is_nothing_to_start() {
 }
 
 #[tokio::test]
+async fn a_group_that_no_node_can_name_is_refused() {
+    let database = Database::new().await;
+    let start = |group: &str| {
+        let config = ConductorConfig { conductor_group: group.to_owned(), ..quick() };
+        Conductor::start(config, database.store.clone(), registry(fake_drivers()).unwrap())
+    };
+
+    let refused = start("rack 1").await;
+
+    let Err(ConductorError::IncorrectConfiguration { reason }) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("`conductor_group` is `rack 1`"), "{reason}");
+    assert_eq!(database.record().await, None);
+    start("Rack-1.a_b").await.unwrap();
+    assert_eq!(database.record().await.unwrap().conductor_group, "rack-1.a_b");
+}
+
+#[tokio::test]
 async fn row_c12_when_interfaces_can_not_be_registered_the_registration_is_withdrawn_once() {
     let database = Database::new().await;
     database.store.probe().fail("conductor_interfaces_register");

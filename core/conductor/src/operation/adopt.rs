@@ -2,14 +2,14 @@
 //!
 //! Source: Ironic's conductor manager.
 
-use farrier_model::node::{Fields, Node};
+use farrier_model::node::Node;
 use farrier_model::provision::{Event, ProvisionState};
 use farrier_sdk::error::Chain;
 use farrier_sdk::interface::InterfaceType;
-use serde_json::Value;
 use tracing::warn;
 
 use crate::error::ConductorError;
+use crate::operation::capability::capability;
 use crate::operation::contain::contained;
 use crate::operation::{image, interface, process, record_error, spawn, takeover};
 use crate::task::{ExclusiveTask, JobError, JobFuture};
@@ -79,23 +79,8 @@ fn boots_from_disk(node: &Node) -> bool {
     if node.interfaces.get(InterfaceType::Deploy) == Some(RAMDISK) {
         return false;
     }
-    let option = match node.instance_info.get("capabilities") {
-        Some(Value::Object(capabilities)) => {
-            capabilities.get("boot_option").and_then(Value::as_str).map(str::to_owned)
-        }
-        Some(Value::String(text)) => boot_option(text),
-        None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) => None,
-    };
+    let option = capability(&node.instance_info, "boot_option");
     option.is_none_or(|option| option.eq_ignore_ascii_case("local"))
-}
-
-/// The boot option in `name:value,name:value`, or in the same as JSON.
-fn boot_option(text: &str) -> Option<String> {
-    if let Ok(capabilities) = serde_json::from_str::<Fields>(text) {
-        return capabilities.get("boot_option").and_then(Value::as_str).map(str::to_owned);
-    }
-    let mut pairs = text.split(',').filter_map(|pair| pair.split_once(':'));
-    pairs.find(|(name, _)| name.trim() == "boot_option").map(|(_, value)| value.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -10,11 +10,14 @@ use farrier_model::step::check::{Leniency, check};
 use farrier_model::step::merge::{check_deploy_source, deploy_steps, stronger};
 use farrier_model::step::{RequestedStep, Step, StepId, StepKind, order};
 use farrier_sdk::error::{Chain, DriverError};
+use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::management::BootMode;
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
+use super::capability::capability;
 use super::limit::{self, Limit};
-use super::{agent, image, interface, process, record_error};
+use super::{agent, facts, image, interface, process, record_error};
 use crate::error::ConductorError;
 use crate::steps::{Flow, STEPS_VALIDATED, automatic, contain, execute_from_start, known, refuse_disallowed};
 use crate::task::{ExclusiveTask, JobError};
@@ -42,7 +45,7 @@ impl Default for Failure {
 /// # Errors
 ///
 /// - [`ConductorError::ConcurrentActionLimit`], [`ConductorError::NodeProtected`],
-///   [`ConductorError::StepNotAllowed`].
+///   [`ConductorError::BootModeNotAllowed`], [`ConductorError::StepNotAllowed`].
 /// - [`ConductorError::InstanceDeployFailure`]: what the drivers, the traits or the steps lack; with every problem
 ///   of the steps.
 pub(crate) async fn start(
@@ -56,6 +59,7 @@ pub(crate) async fn start(
     if verb == Verb::Rebuild && node.protected {
         return Err(ConductorError::NodeProtected { node: node.uuid, what: "rebuilt" });
     }
+    check_boot_mode(task)?;
     refuse_disallowed(&task.shared().config, StepKind::Deploy, &steps)?;
     interface::switch_deploy(task).await?;
     if let Err(source) = validate(task, &steps).await {
@@ -74,6 +78,26 @@ pub(crate) async fn start(
         interface::restore_deploy(task).await?;
     }
     spawned
+}
+
+/// Refuses a boot mode that the operator does not want.
+fn check_boot_mode(task: &ExclusiveTask) -> Result<(), ConductorError> {
+    let (node, mode) = (task.node().uuid, boot_mode(task.node()));
+    let disallowed = &task.shared().config.disallowed_deployment_boot_modes;
+    if disallowed.iter().any(|other| other.eq_ignore_ascii_case(&mode)) {
+        return Err(ConductorError::BootModeNotAllowed { node, mode });
+    }
+    Ok(())
+}
+
+/// How an instance would boot: as it asks for, else as its machine is said to, else as its machine is.
+fn boot_mode(node: &Node) -> String {
+    let asked = node.instance_info.get("deploy_boot_mode").and_then(Value::as_str).map(str::to_owned);
+    asked
+        .or_else(|| capability(&node.instance_info, "boot_mode"))
+        .or_else(|| capability(&node.properties, "boot_mode"))
+        .or_else(|| node.boot_mode.clone())
+        .unwrap_or_else(|| BootMode::Uefi.to_string())
 }
 
 async fn validate(task: &mut ExclusiveTask, steps: &[RequestedStep]) -> Result<(), ConductorError> {
@@ -226,9 +250,13 @@ pub(crate) async fn finish(task: &mut ExclusiveTask) -> Result<(), ConductorErro
         );
         return fail(task, &message, Failure::default()).await;
     }
-    let node = task.node_mut();
-    wipe(node);
+    let changes_facts = |step: &Step| matches!(step.interface, InterfaceType::Bios | InterfaceType::Firmware);
+    let changed = Flow::Deploy.steps(task.node()).iter().any(changes_facts);
+    wipe(task.node_mut());
     task.save().await?;
+    if changed {
+        facts::refresh(task).await;
+    }
     if task.node().console_enabled {
         start_console(task).await?;
     }

@@ -21,7 +21,7 @@ use tracing::{debug, info, warn};
 use super::agent::{TOKEN, URL};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
-use crate::operation::{deploy, process, rescue};
+use crate::operation::{deploy, process, rescue, upkeep};
 use crate::steps::wake::{self, Asked};
 use crate::steps::{Flow, STEPS_VALIDATED, call_back, flag, step_timeout};
 use crate::task::ExclusiveTask;
@@ -238,10 +238,13 @@ async fn fail(task: &mut ExclusiveTask, message: &str) -> Result<(), ConductorEr
         rescue::clean_up(task, message.to_owned()).await?;
         return process(task, farrier_model::provision::Event::Fail).await;
     }
-    match Flow::of(state) {
-        Some(flow) => flow.fail(task, message).await,
-        None => Ok(()),
+    let Some(flow) = Flow::of(state) else { return Ok(()) };
+    flow.fail(task, message).await?;
+    if flow == Flow::Deploy && task.shared().config.power_off_after_deploy_failure {
+        // The agent would go on calling, and its machine would go on doing nothing else.
+        upkeep::power_off(task).await?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

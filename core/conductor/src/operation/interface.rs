@@ -2,6 +2,7 @@
 //!
 //! Source: Ironic's deploy interface.
 
+use farrier_model::node::Node;
 use farrier_sdk::interface::InterfaceType;
 use serde_json::Value;
 use tracing::info;
@@ -34,6 +35,11 @@ pub(crate) async fn switch_deploy(task: &mut ExclusiveTask) -> Result<(), Conduc
     task.save().await?;
     info!(node = %task.node().uuid, implementation = wanted, "another deploy interface takes over");
     task.reload_driver()
+}
+
+/// Forgets which deploy interface would be put back: the node has been given another one for good.
+pub(crate) fn forget_original(node: &mut Node) {
+    node.driver_internal_info.remove(ORIGINAL);
 }
 
 /// Puts back the deploy interface that [`switch_deploy`] replaced, if it did.

@@ -14,8 +14,11 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::error::ConductorError;
-use crate::operation::agent;
+use crate::operation::{agent, record_error};
 use crate::task::{ExclusiveTask, Job, JobError, SpawnErrorHook};
+
+/// What entries of the history about a change of power are called.
+const EVENT_TYPE: &str = "power";
 
 /// Checks a request under the lock, notes what is wanted and leaves the work to a job.
 ///
@@ -60,7 +63,7 @@ fn restore(before: Option<PowerState>) -> SpawnErrorHook {
             let node = task.node_mut();
             node.power_state = before;
             node.target_power_state = None;
-            node.last_error = Some(error.to_string());
+            record_error(task, error.to_string(), EVENT_TYPE).await;
             task.save().await
         })
     })
@@ -225,9 +228,9 @@ async fn fail(
     error: ConductorError,
 ) -> Result<(), ConductorError> {
     let text = Chain(&error).to_string();
-    let node = task.node_mut();
-    node.target_power_state = None;
-    node.last_error = Some(format!("Failed to change power state to '{target}' by '{request}': {text}"));
+    task.node_mut().target_power_state = None;
+    let message = format!("Failed to change power state to '{target}' by '{request}': {text}");
+    record_error(task, message, EVENT_TYPE).await;
     task.save().await?;
     notify(task, request, Status::Error);
     Err(error)

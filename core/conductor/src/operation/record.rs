@@ -3,6 +3,7 @@
 //! Source: Ironic's conductor utilities.
 
 use farrier_model::history::{HistoryEntry, Severity};
+use farrier_model::node::Node;
 use jiff::Timestamp;
 use tracing::warn;
 use uuid::Uuid;
@@ -29,23 +30,29 @@ pub(crate) async fn record_info(task: &ExclusiveTask, message: impl Into<String>
 
 /// Writes an entry, unless the operator wants none. Work does not fail because its history could not be written.
 pub(crate) async fn record(task: &ExclusiveTask, severity: Severity, event: String, event_type: &str) {
-    let shared = task.shared();
+    let (shared, node, context) = (task.shared(), task.node(), task.context());
     if !shared.config.node_history {
         return;
     }
-    let (node, context) = (task.node(), task.context());
-    let since = node.provision_updated_at;
     let entry = HistoryEntry {
         severity,
         event_type: event_type.to_owned(),
         user: context.user.clone(),
         project: context.project.clone(),
-        state: Some(node.provision_state),
-        target_provision_state: node.target_provision_state,
-        duration_seconds: since.map(|since| Timestamp::now().duration_since(since).as_secs().max(0)),
-        ..HistoryEntry::new(Uuid::new_v4(), node.id, &shared.host, event)
+        ..entry(node, &shared.host, event)
     };
     if let Err(error) = shared.store.history_create(&entry).await {
         warn!(node = %node.uuid, %error, "an entry of the history could not be written");
+    }
+}
+
+/// What the conductor `host` has to say of a node where it is now.
+pub(crate) fn entry(node: &Node, host: &str, event: impl Into<String>) -> HistoryEntry {
+    let since = node.provision_updated_at;
+    HistoryEntry {
+        state: Some(node.provision_state),
+        target_provision_state: node.target_provision_state,
+        duration_seconds: since.map(|since| Timestamp::now().duration_since(since).as_secs().max(0)),
+        ..HistoryEntry::new(Uuid::new_v4(), node.id, host, event)
     }
 }

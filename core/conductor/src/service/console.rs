@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::Conductor;
 use super::management::start;
 use crate::error::ConductorError;
+use crate::operation::record_error;
 use crate::task::{Acquire, ExclusiveTask, Job, JobError, RequestContext};
 
 /// Whether a console runs.
@@ -86,7 +87,7 @@ async fn switch(task: &mut ExclusiveTask, mode: ConsoleMode) -> Result<(), Condu
         }
     };
     if let Err(error) = switched {
-        task.node_mut().last_error = Some(format!("Error {what} console. Error: {}", Chain(&error)));
+        record_error(task, format!("Error {what} console. Error: {}", Chain(&error)), "console").await;
         task.save().await?;
         notify(task, Status::Error);
         return Err(error);

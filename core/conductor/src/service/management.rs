@@ -8,7 +8,11 @@ use tracing::{info, warn};
 use super::{Conductor, abandon, end};
 use crate::dispatch::DriverCaller;
 use crate::error::ConductorError;
+use crate::operation::record_error;
 use crate::task::{Acquire, ExclusiveTask, Job, JobError, RequestContext, SpawnErrorHook};
+
+/// What entries of the history about such requests are called.
+const EVENT_TYPE: &str = "management";
 
 /// A light of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,7 +208,7 @@ pub(super) async fn start(mut task: ExclusiveTask, job: Job) -> Result<(), Condu
 fn leave_error() -> SpawnErrorHook {
     Box::new(|error, task| {
         Box::pin(async move {
-            task.node_mut().last_error = Some(error.to_string());
+            record_error(task, error.to_string(), EVENT_TYPE).await;
             task.save().await
         })
     })
@@ -216,7 +220,7 @@ pub(super) async fn failed<T>(
     what: &str,
     error: ConductorError,
 ) -> Result<T, ConductorError> {
-    task.node_mut().last_error = Some(format!("{what}: {}", Chain(&error)));
+    record_error(task, format!("{what}: {}", Chain(&error)), EVENT_TYPE).await;
     task.save().await?;
     Err(error)
 }

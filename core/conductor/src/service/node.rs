@@ -8,6 +8,7 @@ use tracing::info;
 
 use super::{Conductor, abandon, console, end};
 use crate::error::ConductorError;
+use crate::operation::interface;
 use crate::task::{Acquire, ExclusiveTask, RequestContext};
 
 /// Whether an update empties the interfaces that it does not set itself, so that defaults are worked out anew.
@@ -128,6 +129,10 @@ impl Conductor {
         if changes_driver(&before, &after) || update.reset_interfaces == ResetInterfaces::Yes {
             self.registry().check_and_update_interfaces(&mut after)?;
         }
+        let deploy = |node: &Node| node.interfaces.get(InterfaceType::Deploy).map(str::to_owned);
+        if deploy(&before) != deploy(&after) || update.reset_interfaces == ResetInterfaces::Yes {
+            interface::forget_original(&mut after);
+        }
         if before.maintenance && !after.maintenance {
             after.maintenance_reason = None;
             after.fault = None;
@@ -213,3 +218,6 @@ fn check_update(before: &Node, after: &Node, reset: ResetInterfaces) -> Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

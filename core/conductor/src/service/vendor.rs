@@ -2,6 +2,7 @@
 
 use farrier_model::node::{Fields, NodeName};
 use farrier_sdk::descriptor::VendorMethodDescriptor;
+use farrier_sdk::error::Chain;
 use farrier_sdk::glue::Caller;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::vendor::VendorClient;
@@ -93,15 +94,14 @@ impl Conductor {
         let vendor = task.caller(InterfaceType::Vendor)?;
         validate(&vendor, &call).await?;
         if !method.asynchronous {
-            return Ok(answer(method, run(&vendor, call).await?));
+            return Ok(answer(method, run(&vendor, call).await.inspect_err(told_to_the_log)?));
         }
         let workers = &self.tasks.shared().workers;
         let permit = workers.acquire()?;
         workers.spawn(permit, async move {
-            let node = task.node().uuid;
-            if let Err(error) = run(&vendor, call).await {
-                warn!(%node, %error, "a vendor method failed");
-            }
+            // Nobody waits for the answer.
+            run(&vendor, call).await.map(drop).unwrap_or_else(|error| told_to_the_log(&error));
+            drop(task);
         });
         Ok(VendorAnswer::Started)
     }
@@ -123,7 +123,7 @@ async fn call_locked(
         Err(error) => return super::abandon(task, error).await,
     };
     if !method.asynchronous {
-        let value = run(&vendor, call).await;
+        let value = run(&vendor, call).await.inspect_err(told_to_the_log);
         let saved = match value {
             // The driver may have written its internal data.
             Ok(value) => task.save().await.map(|()| value),
@@ -158,6 +158,11 @@ async fn run(vendor: &DriverCaller, call: VendorCall) -> Result<Value, Conductor
     let outgoing = outgoing.to_string().into_bytes();
     let answered = vendor.call("vendor_call", outgoing).await.map_err(vendor.failed("vendor_call"))?;
     farrier_sdk::glue::decode(&answered).map_err(vendor.failed("vendor_call"))
+}
+
+/// Clients learn of a failure only what is theirs to know.
+fn told_to_the_log(error: &ConductorError) {
+    warn!(error = %Chain(error), "a vendor method failed");
 }
 
 fn answer(method: &VendorMethodDescriptor, value: Value) -> VendorAnswer {

@@ -81,3 +81,47 @@ fn a_state_is_written_as_its_text() {
     assert_eq!(json, "\"wait call-back\"");
     assert_eq!(serde_json::from_str::<ProvisionState>(&json).unwrap(), ProvisionState::DeployWait);
 }
+
+/// The groups as the reference has them, in its words.
+#[test]
+fn groups_have_the_members_of_the_reference() {
+    let texts = |group: &[ProvisionState]| {
+        let mut texts: Vec<_> = group.iter().map(|state| state.as_str()).collect();
+        texts.sort_unstable();
+        texts.join(", ")
+    };
+    let groups = [
+        ("stable", STABLE),
+        ("unstable", UNSTABLE),
+        ("stuck", STUCK_TREATED_AS_FAIL),
+        ("delete", DELETE_ALLOWED),
+        ("update", UPDATE_ALLOWED),
+        ("failure", FAILURE),
+        ("lookup", LOOKUP_ALLOWED),
+        ("lookup with fast track also", FASTTRACK_LOOKUP_ALLOWED_ALSO),
+        ("servicing", SERVICING),
+        ("left by the power synchronisation", POWER_SYNC_EXCLUDED),
+        ("heartbeat", HEARTBEAT_ALLOWED),
+        ("heartbeat that is only recorded", HEARTBEAT_RECORD_ONLY),
+        ("interfaces", INTERFACE_UPDATE_ALLOWED),
+    ];
+
+    let shown: Vec<_> = groups.into_iter().map(|(name, group)| format!("{name}: {}", texts(group))).collect();
+
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    stable: active, available, enroll, error, manageable, rescue
+    unstable: adopting, clean wait, cleaning, deleting, deploying, inspect wait, inspecting, rescue wait, rescuing, service wait, servicing, unrescuing, verifying, wait call-back
+    stuck: adopting, cleaning, deleting, deploying, inspecting, rescuing, servicing, unrescuing, verifying
+    delete: adopt failed, enroll, manageable
+    update: adopt failed, clean failed, deploy failed, error, inspect failed, inspect wait, inspecting, rescue failed, service failed, service hold, unrescue failed, verifying
+    failure: adopt failed, clean failed, deploy failed, inspect failed, rescue failed, service failed, unrescue failed
+    lookup: clean wait, cleaning, deploying, inspect wait, inspecting, rescue wait, rescuing, service wait, wait call-back
+    lookup with fast track also: available, enroll, manageable, service hold, servicing
+    servicing: service failed, service hold, service wait, servicing
+    left by the power synchronisation: adopt failed, clean wait, enroll, wait call-back
+    heartbeat: clean hold, clean wait, cleaning, deploy hold, deploying, rescue wait, rescuing, service hold, service wait, servicing, wait call-back
+    heartbeat that is only recorded: available, clean hold, cleaning, deploy hold, deploying, enroll, manageable, rescuing, service hold, servicing
+    interfaces: available, enroll, inspect wait, inspecting, manageable
+    ");
+    assert_eq!(STUCK_TREATED_AS_FAIL.first(), Some(&ProvisionState::Deploying), "the order counts too");
+}

@@ -24,6 +24,9 @@ use uuid::Uuid;
 /// What the client reads of a defect.
 const DEFECT: &str = "The service failed to do this; its log has the reason under the id of the request.";
 
+/// The operation that is a vendor's own.
+const VENDOR_CALL: &str = "vendor_call";
+
 /// The media type of the body of an error.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -139,6 +142,9 @@ fn fault(error: &ConductorError) -> Fault {
         ConductorError::NodeIsRetired { .. } => Fault::new(ErrorName::NodeIsRetired, capitalized(&text)),
         ConductorError::ConcurrentActionLimit { .. } => {
             Fault::new(ErrorName::ConcurrentActionLimit, capitalized(&text))
+        }
+        ConductorError::BootModeNotAllowed { .. } => {
+            Fault::new(ErrorName::BootModeNotAllowed, capitalized(&text))
         }
         ConductorError::StepNotAllowed { .. } => Fault::new(ErrorName::StepNotAllowed, capitalized(&text)),
         ConductorError::InstanceDeployFailure { source, .. } => {
@@ -281,6 +287,12 @@ fn of_driver(text: &str, hardware_type: &str, operation: &str, source: &DriverEr
         | ErrorKind::Timeout
         | ErrorKind::Protocol
         | ErrorKind::Hardware => Fault::new(ErrorName::HardwareFailure, chain()).with_code(502),
+        // What went wrong there is for the vendor, as clients know from the name.
+        ErrorKind::BadPayload | ErrorKind::PluginPanicked | ErrorKind::Internal
+            if operation == VENDOR_CALL =>
+        {
+            Fault::new(ErrorName::VendorPassthruException, chain())
+        }
         ErrorKind::TaskClosed
         | ErrorKind::BadPayload
         | ErrorKind::PluginPanicked
@@ -363,6 +375,35 @@ mod tests {
         502 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: password refused
         502 HardwareFailure get_boot_device failed on node 00000000-0000-0000-0000-000000000000 through management interface `acme`: fan is on fire
         ");
+    }
+
+    #[test]
+    fn what_a_vendor_method_meets_unexpectedly_is_the_vendor_s() {
+        let called = |source: DriverError| ConductorError::Driver {
+            node: Uuid::nil(),
+            hardware_type: "acme-server".to_owned(),
+            kind: InterfaceType::Vendor,
+            name: "acme".to_owned(),
+            operation: VENDOR_CALL,
+            source: Box::new(source),
+        };
+        let names = [
+            DriverError::internal("index out of bounds"),
+            DriverError::new(ErrorKind::PluginPanicked, "it panicked"),
+            DriverError::invalid_parameter("`bar` is 0"),
+            DriverError::hardware("fan is on fire"),
+        ]
+        .map(|source| shown(called(source)).splitn(3, ' ').take(2).collect::<Vec<_>>().join(" "));
+
+        assert_eq!(
+            names,
+            [
+                "500 VendorPassthruException",
+                "500 VendorPassthruException",
+                "400 InvalidParameterValue",
+                "502 HardwareFailure"
+            ]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
+use farrier_model::node::Fields;
 use farrier_model::provision::{ProvisionState as S, Verb};
 use farrier_sdk::interface::power::PowerState;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;

@@ -450,3 +450,59 @@ async fn noop_deploys_whatever_the_node() {
     let (_, _, began) = &stage.history(&node).await[0];
     assert_eq!(began, "deployment began with steps deploy.deploy");
 }
+
+#[tokio::test]
+async fn a_boot_mode_that_the_operator_forbids_is_refused() {
+    let config = ConductorConfig { disallowed_deployment_boot_modes: vec!["BIOS".to_owned()], ..quick() };
+    let (bios, uefi) = (json!({"boot_mode": "bios"}), json!("boot_mode:uefi"));
+    let nothing = serde_json::Value::Null;
+    for (asked, of_instance, of_machine, reported, refused) in [
+        (None, &nothing, &nothing, None, false),
+        (None, &nothing, &nothing, Some("bios"), true),
+        (None, &nothing, &uefi, Some("bios"), false),
+        (None, &bios, &uefi, Some("uefi"), true),
+        (Some("uefi"), &bios, &bios, Some("bios"), false),
+        (Some("bios"), &uefi, &uefi, None, true),
+    ] {
+        let (stage, node) = stage_with(config.clone()).await;
+        let node = stage
+            .change(&node, |node| {
+                node.boot_mode = reported.map(str::to_owned);
+                node.instance_info.insert("capabilities".to_owned(), of_instance.clone());
+                node.properties.insert("capabilities".to_owned(), of_machine.clone());
+                if let Some(asked) = asked {
+                    node.instance_info.insert("deploy_boot_mode".to_owned(), json!(asked));
+                }
+            })
+            .await;
+
+        let answer = stage.ask(&node, active(Vec::new())).await;
+
+        let forbidden =
+            matches!(&answer, Err(ConductorError::BootModeNotAllowed { mode, .. }) if mode == "bios");
+        assert_eq!(forbidden, refused, "{asked:?} {of_instance} {of_machine} {reported:?}: {answer:?}");
+        if refused {
+            assert_eq!(stage.stored(&node).await, node, "nothing has changed and no lock is left");
+        }
+    }
+}
+
+#[tokio::test]
+async fn facts_about_the_machine_are_read_anew_when_a_deployment_has_changed_them() {
+    for (step, vendor) in [("bios.apply_configuration", Some(json!("acme"))), ("management.first", None)] {
+        let stage = Stage::new(quick()).await;
+        let node = stage.node_in(S::Deploying).await;
+        let (interface, name) = step.split_once('.').unwrap();
+        let steps = json!([{"interface": interface, "step": name, "priority": 10}]);
+        let node = stage
+            .change(&node, |node| drop(node.driver_internal_info.insert("deploy_steps".to_owned(), steps)))
+            .await;
+        let mut task = stage.tasks().acquire_exclusive(&node, crate::task::Acquire::default()).await.unwrap();
+
+        super::finish(&mut task).await.unwrap();
+
+        task.finish().await.unwrap();
+        let node = stage.settled(&node, S::Active).await;
+        assert_eq!(node.properties.get("vendor"), vendor.as_ref(), "{step}");
+    }
+}

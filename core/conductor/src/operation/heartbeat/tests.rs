@@ -309,6 +309,28 @@ async fn a_driver_that_fails_ends_the_operation() {
 }
 
 #[tokio::test]
+async fn a_machine_whose_deployment_failed_is_powered_off_unless_the_operator_wants_it_on() {
+    for (power_off_after_deploy_failure, calls, power) in [
+        (true, vec!["deploy.clean_up", "power.set_power_state power off"], PowerState::Off),
+        (false, vec!["deploy.clean_up"], PowerState::On),
+    ] {
+        let config = ConductorConfig { power_off_after_deploy_failure, ..quick() };
+        let (fixture, script) = script::fixture(config).await;
+        let node = node_in(&fixture, S::DeployWait, |_| {}).await;
+        script.will_fail("deploy.heartbeat", "image is broken");
+
+        let after = call(&fixture, &node).await;
+
+        assert_eq!(
+            script.calls().iter().filter(|call| *call != "deploy.heartbeat").collect::<Vec<_>>(),
+            calls
+        );
+        assert_eq!((after.provision_state, after.power_state), (S::DeployFail, Some(power)));
+        assert!(after.last_error.unwrap().contains("image is broken"));
+    }
+}
+
+#[tokio::test]
 async fn an_agent_that_cannot_be_reached_is_heard_again() {
     for (state, expected, _) in WAITING {
         let (fixture, script) = fixture().await;

@@ -79,3 +79,103 @@ async fn a_node_that_is_not_in_use_has_no_volumes() {
 
     assert_eq!(script.asked(), ["power.set_power_state power on", "power.set_power_state power off"]);
 }
+
+/// Event types and events of a node's history.
+async fn told(fixture: &Fixture, node: &Node) -> Vec<(String, String)> {
+    let entries = script::history(fixture, node).await;
+    entries.into_iter().map(|entry| (entry.event_type, entry.event)).collect()
+}
+
+#[tokio::test]
+async fn a_change_that_fails_is_the_last_error_and_in_the_history() {
+    for (method, request) in [
+        ("power.set_power_state", PowerState::On),
+        ("power.get_power_state", PowerState::On),
+        ("power.reboot", PowerState::Reboot),
+    ] {
+        let (fixture, script, node) = node_in(S::Manageable, PowerState::Off).await;
+        script.will_fail(method, "relay is stuck");
+
+        let failed = switch(&fixture, &node, request).await;
+
+        assert!(failed.is_err(), "{method}");
+        let stored = fixture.stored(&node).await;
+        assert_eq!(
+            (stored.power_state, stored.target_power_state),
+            (Some(PowerState::Off), None),
+            "{method}"
+        );
+        let error = stored.last_error.unwrap();
+        let begin = format!("Failed to change power state to 'power on' by '{request}': ");
+        assert!(error.starts_with(&begin) && error.contains("relay is stuck"), "{error}");
+        assert_eq!(told(&fixture, &node).await, [("power".to_owned(), error)]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_worker_is_the_last_error_and_in_the_history() {
+    let (fixture, _, node) = node_in(S::Manageable, PowerState::Off).await;
+    let _busy = script::all_workers(&fixture).await;
+
+    let refused =
+        fixture.conductor.change_power(Default::default(), &node.uuid.into(), PowerState::On, None).await;
+
+    assert!(matches!(refused, Err(ConductorError::NoFreeConductorWorker { .. })), "{refused:?}");
+    let stored = fixture.stored(&node).await;
+    assert_eq!((stored.power_state, stored.target_power_state), (Some(PowerState::Off), None));
+    assert_eq!(told(&fixture, &node).await, [("power".to_owned(), stored.last_error.unwrap())]);
+}
+
+/// The same node with an agent that has called.
+async fn with_agent(fixture: &Fixture, node: &Node) -> Node {
+    let mut after = node.clone();
+    for key in ["agent_url", "agent_secret_token", "agent_verify_ca", "agent_cached_clean_steps"] {
+        after.driver_internal_info.insert(key.to_owned(), json!("x"));
+    }
+    after.last_error = Some("of before".to_owned());
+    fixture.store.node_update(node, &after).await.unwrap()
+}
+
+#[tokio::test]
+async fn whoever_is_cut_off_is_forgotten_and_a_machine_that_is_switched_on_keeps_its_agent() {
+    for (power, request, keeps) in [
+        (PowerState::Off, PowerState::On, true),
+        (PowerState::On, PowerState::On, true),
+        (PowerState::On, PowerState::Off, false),
+        (PowerState::Off, PowerState::Off, false),
+        (PowerState::On, PowerState::SoftOff, false),
+        (PowerState::On, PowerState::Reboot, false),
+        (PowerState::On, PowerState::SoftReboot, false),
+    ] {
+        let (fixture, _, node) = node_in(S::Manageable, power).await;
+        let node = with_agent(&fixture, &node).await;
+
+        switch(&fixture, &node, request).await.unwrap();
+
+        let stored = fixture.stored(&node).await;
+        for key in ["agent_url", "agent_secret_token", "agent_verify_ca", "agent_cached_clean_steps"] {
+            assert_eq!(stored.driver_internal_info.contains_key(key), keeps, "{power} {request} {key}");
+        }
+        assert_eq!(stored.last_error, None, "{power} {request}");
+        let moves = request == PowerState::Reboot
+            || request == PowerState::SoftReboot
+            || power != stored.power_state.unwrap();
+        assert_eq!(
+            stored.driver_internal_info.contains_key("last_power_state_change"),
+            moves,
+            "{power} {request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_error_that_explains_a_failed_node_outlives_a_change_of_power() {
+    for (state, kept) in [(S::CleanFail, true), (S::Manageable, false)] {
+        let (fixture, _, node) = node_in(state, PowerState::Off).await;
+        let node = with_agent(&fixture, &node).await;
+
+        switch(&fixture, &node, PowerState::On).await.unwrap();
+
+        assert_eq!(fixture.stored(&node).await.last_error.is_some(), kept, "{state}");
+    }
+}
