@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use crate::config::StoreConfig;
 use crate::error::StoreError;
 use crate::listener::CHANNEL;
+use crate::writer::LOG_PAGES_MAX;
 
 /// The database behind a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Dialect {
         match (self, role) {
             (Self::SqliteFile, Role::Writer) => format!(
                 "PRAGMA busy_timeout = {wait}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-                 PRAGMA foreign_keys = ON;"
+                 PRAGMA wal_autocheckpoint = {LOG_PAGES_MAX}; PRAGMA foreign_keys = ON;"
             ),
             (Self::SqliteFile, Role::Reader) => {
                 format!("PRAGMA busy_timeout = {wait}; PRAGMA query_only = ON;")

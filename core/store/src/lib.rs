@@ -33,6 +33,7 @@ mod store;
 #[cfg(test)]
 mod suite;
 mod volume;
+mod writer;
 
 pub use conductor::Registration;
 pub use config::StoreConfig;

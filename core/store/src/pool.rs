@@ -18,16 +18,18 @@ use crate::dialect::{Dialect, Role};
 use crate::error::{DatabaseError, StoreError};
 use crate::probe::Probe;
 use crate::statement::{Row, Statement};
+use crate::writer::Writer;
 
 /// Pause between two attempts to get hold of a SQLite file that another process is just opening.
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
 
 /// The two pools: one that writes and one that reads. On PostgreSQL they are the same, on SQLite the first has
-/// a single connection.
+/// a single connection, which stands behind a queue of its own when the database is a file.
 #[derive(Debug)]
 pub(crate) struct Pools {
     dialect: Dialect,
     writer: AnyPool,
+    queue: Option<Writer>,
     reader: AnyPool,
     probe: Arc<Probe>,
 }
@@ -48,13 +50,15 @@ impl Pools {
             prepare(config, &options).await.map_err(open)?;
         }
         let writer = pool(config, dialect, Role::Writer).connect_with(options.clone()).await.map_err(open)?;
-        let reader = match dialect {
+        let (reader, queue) = match dialect {
             Dialect::SqliteFile => {
-                pool(config, dialect, Role::Reader).connect_with(options).await.map_err(open)?
+                let reader = pool(config, dialect, Role::Reader).connect_with(options).await.map_err(open)?;
+                let queue = Writer::new(writer.clone(), reader.clone(), config.pool_timeout);
+                (reader, Some(queue))
             }
-            Dialect::SqliteMemory | Dialect::Postgres => writer.clone(),
+            Dialect::SqliteMemory | Dialect::Postgres => (writer.clone(), None),
         };
-        Ok(Self { dialect, writer, reader, probe: Arc::default() })
+        Ok(Self { dialect, writer, queue, reader, probe: Arc::default() })
     }
 
     /// The database spoken to.
@@ -74,17 +78,23 @@ impl Pools {
 
     /// Runs a single statement that writes; it is its own transaction.
     pub(crate) async fn write(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        self.run(&self.writer, statement).await
+        match &self.queue {
+            Some(queue) => {
+                self.probe.enter(statement.operation())?;
+                queue.run(statement).await
+            }
+            None => self.run(&self.writer, statement).await,
+        }
     }
 
     /// Begins a transaction that may read and write; dropped without [`WriteTransaction::commit`] it changes
     /// nothing.
     pub(crate) async fn begin(&self, operation: &'static str) -> Result<WriteTransaction, StoreError> {
-        let transaction = self
-            .writer
-            .begin_with(self.dialect.begin())
-            .await
-            .map_err(|error| StoreError::database(operation, error))?;
+        let begun = match &self.queue {
+            Some(queue) => queue.begin(self.dialect.begin()).await,
+            None => self.writer.begin_with(self.dialect.begin()).await,
+        };
+        let transaction = begun.map_err(|error| StoreError::database(operation, error))?;
         Ok(WriteTransaction { transaction, operation, probe: Arc::clone(&self.probe) })
     }
 
@@ -106,7 +116,10 @@ impl Pools {
     /// Waits until every connection is given back, and closes them.
     pub(crate) async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        match &self.queue {
+            Some(queue) => queue.close().await,
+            None => self.writer.close().await,
+        }
     }
 
     async fn run(&self, pool: &AnyPool, statement: Statement) -> Result<Vec<Row>, StoreError> {
