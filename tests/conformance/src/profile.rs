@@ -222,8 +222,6 @@ pub struct Machine {
     pub description: Option<String>,
     /// Who says that it is the one with this serial number.
     pub identity: Identity,
-    /// Seconds it needs to be on or off.
-    pub settle_s: Option<u64>,
 }
 
 /// Who says which machine it is.

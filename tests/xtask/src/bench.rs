@@ -69,10 +69,7 @@ pub(crate) fn run_benchmark(workspace: &Workspace, options: &Options) -> Result<
     match options.subject {
         Subject::Conductor => compare(workspace),
         Subject::Ipmi => ipmi(workspace),
-        Subject::Redfish => {
-            reference_python(workspace)?;
-            redfish(workspace)
-        }
+        Subject::Redfish => redfish(workspace),
     }
 }
 
@@ -103,7 +100,6 @@ fn compare(workspace: &Workspace) -> Result<(), TaskError> {
         };
         println!("{what:<50} {theirs:>12.2} {ours:>12.2} {ratio:>7.0}x");
     }
-    redfish(workspace)?;
     let version = reference.get("version").and_then(Value::as_str).unwrap_or("of unknown version");
     println!("the reference is ironic {version}, with SQLite and fake drivers as here");
     Ok(())

@@ -12,7 +12,7 @@ use crate::record::{Assignment, Record, SortKind, select};
 use crate::statement::Row;
 use crate::store::Store;
 
-/// What the short form of lists shows of a node. Reading it costs a tenth of a whole node.
+/// What the short form of lists shows of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSummary {
     /// Its UUID.

@@ -1,18 +1,14 @@
 //! `MGT`: boot device, boot mode, sensors, on a machine.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use farrier_host::Interface;
-use farrier_sdk::descriptor::InterfaceDescriptor;
 use farrier_sdk::error::ErrorKind;
 use farrier_sdk::interface::InterfaceType;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::bench::{Bench, Session};
+use super::stand::{self, Stand};
+use crate::bench::Bench;
 use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
-use crate::node::Node;
-use crate::target;
 
 #[rustfmt::skip]
 pub(super) const CHECKS: &[Check] = &[
@@ -36,57 +32,38 @@ pub(super) const CHECKS: &[Check] = &[
         source: "ManagementInterface::set_boot_mode" },
 ];
 
-/// The management implementations of a machine.
-struct Stand {
-    session: Session,
-    node: Node,
-    implementations: Vec<(InterfaceDescriptor, Arc<Interface>)>,
-    /// Kept, so that it lives as long as the stand.
-    _peer: target::Peer,
-}
-
-impl Stand {
-    fn new(bench: &Bench) -> Result<Self, Finding> {
-        let session = bench.load()?;
-        let described =
-            session.interfaces().filter(|interface| interface.kind == InterfaceType::Management).cloned();
-        let opened = described.map(|one| Ok((one.clone(), session.open(one.kind, &one.name)?)));
-        let implementations: Vec<_> = opened.collect::<Result<_, Finding>>()?;
-        if implementations.is_empty() {
-            return not_applicable("it has no management implementation");
-        }
-        let peer = target::start(bench)?;
-        let node = session.node(bench.profile(), &peer);
-        Ok(Self { session, node, implementations, _peer: peer })
-    }
-
-    fn ask(&self, interface: &Interface, method: &str, arguments: &Value) -> Result<Value, Finding> {
-        let answer = self.session.call(interface, method, arguments, &self.node);
-        answer.or_else(|error| failed(format!("`{method}` {arguments}: {:?}: {error}", error.kind())))
-    }
-
-    fn devices(&self, interface: &Interface) -> Result<Vec<String>, Finding> {
-        let answer = self.ask(interface, "get_supported_boot_devices", &json!({}))?;
-        serde_json::from_value(answer.clone())
-            .or_else(|_| failed(format!("`get_supported_boot_devices` answered {answer}")))
-    }
-}
-
 /// Does something with every implementation.
-fn each(bench: &Bench, look: impl Fn(&Stand, &InterfaceDescriptor, &Interface) -> Judgement) -> Judgement {
-    let stand = Stand::new(bench)?;
-    for (described, interface) in &stand.implementations {
-        look(&stand, described, interface).map_err(|finding| match finding {
-            Finding::Failed(reason) => Finding::Failed(format!("management `{}`: {reason}", described.name)),
-            other @ (Finding::NotApplicable(_) | Finding::NotRun(_)) => other,
-        })?;
-    }
-    Ok(())
+fn each(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
+    stand::each(bench, InterfaceType::Management, look)
+}
+
+/// The same, and leaves a machine that outlives the check with the boot device that it had.
+fn each_booting_otherwise(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
+    each(bench, |stand| {
+        let found =
+            if stand.is_thrown_away() { None } else { stand.call("get_boot_device", &json!({})).ok() };
+        let finding = look(stand);
+        let had =
+            found.as_ref().and_then(|found| found.get("boot_device")).filter(|device| !device.is_null());
+        if let Some(device) = had {
+            let persistent = found.as_ref().and_then(|found| found.get("persistent")?.as_bool());
+            let arguments = json!({"device": device, "persistent": persistent.unwrap_or_default()});
+            // Whether it can be set at all is what the checks are about.
+            stand.call("set_boot_device", &arguments).ok();
+        }
+        finding
+    })
+}
+
+fn devices(stand: &Stand) -> Result<Vec<String>, Finding> {
+    let answer = stand.ask("get_supported_boot_devices", &json!({}))?;
+    serde_json::from_value(answer.clone())
+        .or_else(|_| failed(format!("`get_supported_boot_devices` answered {answer}")))
 }
 
 fn lists_boot_devices(bench: &Bench) -> Judgement {
-    each(bench, |stand, _, interface| {
-        let devices = stand.devices(interface)?;
+    each(bench, |stand| {
+        let devices = devices(stand)?;
         let distinct: BTreeSet<&String> = devices.iter().collect();
         if devices.is_empty() {
             return failed("it lists no boot device");
@@ -100,13 +77,8 @@ fn lists_boot_devices(bench: &Bench) -> Judgement {
 }
 
 /// What is wrong with a device as it is read back.
-fn read_back(
-    stand: &Stand,
-    interface: &Interface,
-    device: &str,
-    persistent: bool,
-) -> Result<Option<String>, Finding> {
-    let read = stand.ask(interface, "get_boot_device", &json!({}))?;
+fn read_back(stand: &Stand, device: &str, persistent: bool) -> Result<Option<String>, Finding> {
+    let read = stand.ask("get_boot_device", &json!({}))?;
     let same = read.get("boot_device").is_some_and(|read| read == device);
     // A BMC may not say whether it stays.
     let as_long = read.get("persistent").is_none_or(|read| read.is_null() || *read == persistent);
@@ -114,17 +86,17 @@ fn read_back(
 }
 
 fn boots_once(bench: &Bench) -> Judgement {
-    each(bench, |stand, _, interface| {
+    each_booting_otherwise(bench, |stand| {
         let (mut faults, mut accepted) = (Vec::new(), false);
-        for device in stand.devices(interface)? {
+        for device in devices(stand)? {
             let arguments = json!({"device": device, "persistent": false});
-            match stand.session.call(interface, "set_boot_device", &arguments, &stand.node) {
+            match stand.call("set_boot_device", &arguments) {
                 // The list is the implementation's; a machine may have less.
                 Err(error) if error.kind() == ErrorKind::InvalidParameter => {}
                 Err(error) => faults.push(format!("`{device}` is {:?}: {error}", error.kind())),
                 Ok(_) => {
                     accepted = true;
-                    faults.extend(read_back(stand, interface, &device, false)?);
+                    faults.extend(read_back(stand, &device, false)?);
                 }
             }
         }
@@ -136,20 +108,20 @@ fn boots_once(bench: &Bench) -> Judgement {
 }
 
 fn boots_persistently(bench: &Bench) -> Judgement {
-    each(bench, |stand, _, interface| {
-        let devices = stand.devices(interface)?;
+    each_booting_otherwise(bench, |stand| {
+        let devices = devices(stand)?;
         let Some(device) = devices.iter().find(|device| *device == "disk").or(devices.first()) else {
             return not_applicable("it lists no boot device");
         };
-        stand.ask(interface, "set_boot_device", &json!({"device": device, "persistent": true}))?;
-        none_of(&read_back(stand, interface, device, true)?.into_iter().collect::<Vec<_>>())
+        stand.ask("set_boot_device", &json!({"device": device, "persistent": true}))?;
+        none_of(&read_back(stand, device, true)?.into_iter().collect::<Vec<_>>())
     })
 }
 
 fn refuses_other_devices(bench: &Bench) -> Judgement {
-    each(bench, |stand, _, interface| {
+    each(bench, |stand| {
         let arguments = json!({"device": "kit-punched-tape", "persistent": false});
-        match stand.session.call(interface, "set_boot_device", &arguments, &stand.node) {
+        match stand.call("set_boot_device", &arguments) {
             Err(error) if error.kind() == ErrorKind::InvalidParameter => Ok(()),
             Err(error) => failed(format!("an unknown boot device is {:?}: {error}", error.kind())),
             Ok(_) => failed("an unknown boot device was set"),
@@ -158,11 +130,11 @@ fn refuses_other_devices(bench: &Bench) -> Judgement {
 }
 
 fn sensors_have_a_shape(bench: &Bench) -> Judgement {
-    each(bench, |stand, described, interface| {
-        if !described.methods.contains("get_sensors_data") {
+    each(bench, |stand| {
+        if !stand.has("get_sensors_data") {
             return not_applicable("it reads no sensors");
         }
-        let answer = match stand.session.call(interface, "get_sensors_data", &json!({}), &stand.node) {
+        let answer = match stand.call("get_sensors_data", &json!({})) {
             Ok(answer) => answer,
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 return not_applicable("this machine has no sensors");
@@ -187,17 +159,17 @@ fn sensors_have_a_shape(bench: &Bench) -> Judgement {
 }
 
 fn boot_mode_goes_round(bench: &Bench) -> Judgement {
-    each(bench, |stand, described, interface| {
+    each(bench, |stand| {
         let needed = ["get_supported_boot_modes", "set_boot_mode", "get_boot_mode"];
-        if !needed.iter().all(|method| described.methods.contains(*method)) {
+        if !needed.iter().all(|method| stand.has(method)) {
             return not_applicable("it does not change the boot mode");
         }
-        let modes = stand.ask(interface, "get_supported_boot_modes", &json!({}))?;
-        let before = stand.ask(interface, "get_boot_mode", &json!({}))?;
+        let modes = stand.ask("get_supported_boot_modes", &json!({}))?;
+        let before = stand.ask("get_boot_mode", &json!({}))?;
         let mut faults = Vec::new();
         for mode in modes.as_array().into_iter().flatten().chain([&before]).filter(|mode| !mode.is_null()) {
-            stand.ask(interface, "set_boot_mode", &json!({"mode": mode}))?;
-            let read = stand.ask(interface, "get_boot_mode", &json!({}))?;
+            stand.ask("set_boot_mode", &json!({"mode": mode}))?;
+            let read = stand.ask("get_boot_mode", &json!({}))?;
             if read != *mode {
                 faults.push(format!("boot mode {mode} is read back as {read}"));
             }

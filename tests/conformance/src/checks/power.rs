@@ -1,17 +1,13 @@
 //! `POW`: main power, on a machine.
 
-use std::sync::Arc;
-
-use farrier_host::Interface;
 use farrier_sdk::error::ErrorKind;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::power::PowerState;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::bench::{Answer, Bench, Session};
+use super::stand::{self, Stand};
+use crate::bench::Bench;
 use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
-use crate::node::Node;
-use crate::target::{self, Peer};
 
 #[rustfmt::skip]
 pub(super) const CHECKS: &[Check] = &[
@@ -44,81 +40,61 @@ pub(super) const CHECKS: &[Check] = &[
         source: "PowerInterface::get_power_state: never answers from a cache" },
 ];
 
-/// A machine and each power implementation in turn.
-struct Stand {
-    session: Session,
-    peer: Peer,
-    implementations: Vec<(String, Arc<Interface>)>,
-}
-
-impl Stand {
-    fn new(bench: &Bench) -> Result<Self, Finding> {
-        let names = bench.implementations(InterfaceType::Power)?;
-        if names.is_empty() {
-            return not_applicable("it has no power implementation");
-        }
-        let session = bench.load()?;
-        let peer = target::start(bench)?;
-        let opened =
-            names.into_iter().map(|name| Ok((name.clone(), session.open(InterfaceType::Power, &name)?)));
-        let implementations = opened.collect::<Result<_, Finding>>()?;
-        Ok(Self { session, peer, implementations })
-    }
-
-    fn node(&self, bench: &Bench) -> Node {
-        self.session.node(bench.profile(), &self.peer)
-    }
-
-    fn call(&self, interface: &Interface, method: &str, arguments: &Value, node: &Node) -> Answer {
-        self.session.call(interface, method, arguments, node)
-    }
-
-    /// Puts the machine into a state, behind the plugin's back if that is possible.
-    fn prepare(&self, interface: &Interface, on: bool, node: &Node) -> Judgement {
-        if self.peer.set_power(on) {
-            return Ok(());
-        }
-        self.set(interface, if on { PowerState::On } else { PowerState::Off }, node)
-    }
-
-    fn set(&self, interface: &Interface, state: PowerState, node: &Node) -> Judgement {
-        let arguments = json!({"state": state, "timeout": self.session.patience().as_secs()});
-        match self.call(interface, "set_power_state", &arguments, node) {
-            Ok(_) => Ok(()),
-            Err(error) => failed(format!("`set_power_state` to `{state}`: {error}")),
-        }
-    }
-
-    /// Whether the machine is as it should be, and is said to be.
-    fn expect(&self, interface: &Interface, on: bool, node: &Node, after: &str) -> Judgement {
-        let word = if on { PowerState::On } else { PowerState::Off };
-        if self.peer.is_on().is_some_and(|seen| seen != on) {
-            return failed(format!("after {after} the machine is not `{word}`"));
-        }
-        match self.call(interface, "get_power_state", &json!({}), node) {
-            Ok(answer) if answer == json!(word) => Ok(()),
-            Ok(answer) => failed(format!("after {after} `get_power_state` answered {answer}")),
-            Err(error) => failed(format!("after {after} `get_power_state`: {error}")),
-        }
-    }
-}
-
 /// Does something with every implementation.
-fn each(bench: &Bench, look: impl Fn(&Stand, &Interface, &Node) -> Judgement) -> Judgement {
-    let stand = Stand::new(bench)?;
-    for (name, interface) in &stand.implementations {
-        let node = stand.node(bench);
-        look(&stand, interface, &node).map_err(|finding| match finding {
-            Finding::Failed(reason) => Finding::Failed(format!("power `{name}`: {reason}")),
-            other @ (Finding::NotApplicable(_) | Finding::NotRun(_)) => other,
-        })?;
+fn each(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
+    stand::each(bench, InterfaceType::Power, look)
+}
+
+/// The same, and leaves a machine that outlives the check as it was found. Whether that succeeds is judged by the
+/// checks of just that.
+fn each_changed(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
+    each(bench, |stand| {
+        let found = if stand.is_thrown_away() { None } else { state(stand) };
+        let finding = look(stand);
+        if let Some(state @ (PowerState::On | PowerState::Off)) = found {
+            set(stand, state).ok();
+        }
+        finding
+    })
+}
+
+/// What the plugin says of the machine, if it says anything.
+fn state(stand: &Stand) -> Option<PowerState> {
+    serde_json::from_value(stand.call("get_power_state", &json!({})).ok()?).ok()
+}
+
+/// Puts the machine into a state, behind the plugin's back if that is possible.
+fn prepare(stand: &Stand, on: bool) -> Judgement {
+    if stand.peer.set_power(on) {
+        return Ok(());
     }
-    Ok(())
+    set(stand, if on { PowerState::On } else { PowerState::Off })
+}
+
+fn set(stand: &Stand, state: PowerState) -> Judgement {
+    let arguments = json!({"state": state, "timeout": stand.session.patience().as_secs()});
+    match stand.call("set_power_state", &arguments) {
+        Ok(_) => Ok(()),
+        Err(error) => failed(format!("`set_power_state` to `{state}`: {error}")),
+    }
+}
+
+/// Whether the machine is as it should be, and is said to be.
+fn expect(stand: &Stand, on: bool, after: &str) -> Judgement {
+    let word = if on { PowerState::On } else { PowerState::Off };
+    if stand.peer.is_on().is_some_and(|seen| seen != on) {
+        return failed(format!("after {after} the machine is not `{word}`"));
+    }
+    match stand.call("get_power_state", &json!({})) {
+        Ok(answer) if answer == json!(word) => Ok(()),
+        Ok(answer) => failed(format!("after {after} `get_power_state` answered {answer}")),
+        Err(error) => failed(format!("after {after} `get_power_state`: {error}")),
+    }
 }
 
 fn tells_the_state(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
-        let answer = stand.call(interface, "get_power_state", &json!({}), node);
+    each(bench, |stand| {
+        let answer = stand.call("get_power_state", &json!({}));
         match answer {
             Ok(answer) if answer.is_null() || answer == "power on" || answer == "power off" => Ok(()),
             Ok(answer) => failed(format!("`get_power_state` answered {answer}")),
@@ -128,26 +104,26 @@ fn tells_the_state(bench: &Bench) -> Judgement {
 }
 
 fn switches_on(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
-        stand.prepare(interface, false, node)?;
-        stand.set(interface, PowerState::On, node)?;
-        stand.expect(interface, true, node, "power on")
+    each_changed(bench, |stand| {
+        prepare(stand, false)?;
+        set(stand, PowerState::On)?;
+        expect(stand, true, "power on")
     })
 }
 
 fn switches_off(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
-        stand.prepare(interface, true, node)?;
-        stand.set(interface, PowerState::Off, node)?;
-        stand.expect(interface, false, node, "power off")
+    each_changed(bench, |stand| {
+        prepare(stand, true)?;
+        set(stand, PowerState::Off)?;
+        expect(stand, false, "power off")
     })
 }
 
 fn repeats(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
+    each_changed(bench, |stand| {
         for (on, state) in [(true, PowerState::On), (false, PowerState::Off)] {
-            stand.prepare(interface, on, node)?;
-            stand.set(interface, state, node)?;
+            prepare(stand, on)?;
+            set(stand, state)?;
             if stand.peer.is_on().is_some_and(|seen| seen != on) {
                 return failed(format!("`{state}` a second time changed the machine"));
             }
@@ -157,42 +133,42 @@ fn repeats(bench: &Bench) -> Judgement {
 }
 
 fn reboots(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
+    each_changed(bench, |stand| {
         for on in [true, false] {
-            stand.prepare(interface, on, node)?;
+            prepare(stand, on)?;
             let arguments = json!({"timeout": stand.session.patience().as_secs()});
-            if let Err(error) = stand.call(interface, "reboot", &arguments, node) {
+            if let Err(error) = stand.call("reboot", &arguments) {
                 return failed(format!("`reboot`: {error}"));
             }
-            stand.expect(interface, true, node, "a reboot")?;
+            expect(stand, true, "a reboot")?;
         }
         Ok(())
     })
 }
 
-fn supported(stand: &Stand, interface: &Interface, node: &Node) -> Result<Vec<PowerState>, Finding> {
-    let answer = stand.call(interface, "get_supported_power_states", &json!({}), node);
+fn supported(stand: &Stand) -> Result<Vec<PowerState>, Finding> {
+    let answer = stand.call("get_supported_power_states", &json!({}));
     let states = answer.or_else(|error| failed(format!("`get_supported_power_states`: {error}")))?;
     serde_json::from_value(states.clone())
         .or_else(|_| failed(format!("`get_supported_power_states` answered {states}")))
 }
 
 fn powers_off_softly(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
-        if !supported(stand, interface, node)?.contains(&PowerState::SoftOff) {
+    each_changed(bench, |stand| {
+        if !supported(stand)?.contains(&PowerState::SoftOff) {
             return not_applicable("it lists no soft power off");
         }
-        stand.prepare(interface, true, node)?;
-        stand.set(interface, PowerState::SoftOff, node)?;
-        stand.expect(interface, false, node, "a soft power off")
+        prepare(stand, true)?;
+        set(stand, PowerState::SoftOff)?;
+        expect(stand, false, "a soft power off")
     })
 }
 
 fn refuses_nonsense(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
+    each(bench, |stand| {
         let mut faults = Vec::new();
         for state in ["error", "sideways"] {
-            match stand.call(interface, "set_power_state", &json!({"state": state, "timeout": 2}), node) {
+            match stand.call("set_power_state", &json!({"state": state, "timeout": 2})) {
                 Ok(_) => faults.push(format!("`set_power_state` to `{state}` succeeded")),
                 Err(error) if error.kind() == ErrorKind::InvalidParameter => {}
                 Err(error) => {
@@ -205,8 +181,8 @@ fn refuses_nonsense(bench: &Bench) -> Judgement {
 }
 
 fn lists_what_it_can(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
-        let states = supported(stand, interface, node)?;
+    each(bench, |stand| {
+        let states = supported(stand)?;
         let needed = [PowerState::On, PowerState::Off, PowerState::Reboot];
         let lacking: Vec<String> = needed
             .iter()
@@ -218,12 +194,12 @@ fn lists_what_it_can(bench: &Bench) -> Judgement {
 }
 
 fn asks_the_machine(bench: &Bench) -> Judgement {
-    each(bench, |stand, interface, node| {
+    each_changed(bench, |stand| {
         for on in [true, false, true] {
             if !stand.peer.set_power(on) {
                 return not_applicable("nobody can switch this machine but the plugin");
             }
-            stand.expect(interface, on, node, "somebody else had switched it")?;
+            expect(stand, on, "somebody else had switched it")?;
         }
         Ok(())
     })

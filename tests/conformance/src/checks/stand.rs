@@ -70,6 +70,12 @@ fn each_with(
 }
 
 impl Stand<'_> {
+    /// Whether the machine ends with the check, so that nobody minds how it is left: one that can be looked at by
+    /// others than the plugin is simulated.
+    pub(super) fn is_thrown_away(&self) -> bool {
+        self.peer.is_on().is_some()
+    }
+
     /// Whether the implementation has this method.
     pub(super) fn has(&self, method: &str) -> bool {
         self.described.methods.contains(method)

@@ -2,9 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
-use farrier_sim::plugin;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use farrier_sim::{http, plugin};
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 fn kit(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_farrier-conformance")).args(arguments).output().unwrap()
@@ -136,30 +140,35 @@ fn a_machine_is_only_changed_when_its_serial_number_was_confirmed() {
 }
 
 /// One of the kit's emulators, in the place of a real machine.
-struct Machine(std::process::Child);
+struct Machine {
+    process: Child,
+    said: Value,
+    folder: TempDir,
+}
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        self.0.kill().unwrap_or_default();
-        self.0.wait().ok();
+        self.process.kill().unwrap_or_default();
+        self.process.wait().ok();
     }
 }
 
-#[test]
-fn a_machine_is_only_changed_when_it_says_that_it_is_the_one() {
-    let mut machine = Machine(
-        Command::new(env!("CARGO_BIN_EXE_farrier-conformance"))
+impl Machine {
+    fn start() -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_farrier-conformance"))
             .args(["emulate", "redfish"])
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap(),
-    );
-    let mut line = String::new();
-    BufReader::new(machine.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let run = |plugin_name: &str, profile: &str, serial: &str| {
-        let file = folder.path().join(format!("{plugin_name}-{serial}.toml"));
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, said: serde_json::from_str(&line).unwrap(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// What the kit says of a plugin on it; the machine's serial number is said to be `serial`.
+    fn judge(&self, plugin_name: &str, profile: &str, serial: &str, filter: &str) -> String {
+        let file = self.folder.path().join("target.toml");
+        let said = &self.said;
         let target = format!(
             "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"{serial}\"\naddress = {}\nuser = {}\npassword = {}\n",
             said["address"], said["user"], said["password"]
@@ -168,10 +177,25 @@ fn a_machine_is_only_changed_when_it_says_that_it_is_the_one() {
         let (library, file) =
             (plugin::library(plugin_name).unwrap().display().to_string(), file.display().to_string());
         let profile = format!("{}/../../{profile}", env!("CARGO_MANIFEST_DIR"));
-        let arguments =
-            ["run", &library, "--profile", &profile, "--target", &file, "--filter", "POW-002,POW-003"];
+        let arguments = ["run", &library, "--profile", &profile, "--target", &file, "--filter", filter];
         text(&kit(&[&arguments[..], &["--confirm", serial]].concat()))
-    };
+    }
+
+    /// Speaks to the BMC as somebody else does.
+    fn system(&self, method: &str, body: Option<&Value>) -> Value {
+        let text = |name: &str| self.said[name].as_str().unwrap();
+        let login = STANDARD.encode(format!("{}:{}", text("user"), text("password")));
+        let headers = [("Authorization", &*format!("Basic {login}")), ("Connection", "close")];
+        let answer =
+            http::request(text("address").parse().unwrap(), method, "/redfish/v1/Systems/1", &headers, body);
+        answer.unwrap().json()
+    }
+}
+
+#[test]
+fn a_machine_is_only_changed_when_it_says_that_it_is_the_one() {
+    let machine = Machine::start();
+    let run = |plugin_name, profile, serial| machine.judge(plugin_name, profile, serial, "POW-002,POW-003");
 
     let same = run("redfish", "drivers/redfish/conformance.toml", "KIT-1");
     let other = run("redfish", "drivers/redfish/conformance.toml", "KIT-2");
@@ -184,6 +208,24 @@ fn a_machine_is_only_changed_when_it_says_that_it_is_the_one() {
     let note = "note: nobody but the operator says that the machine is `KIT-1`: \
         this plugin has no inspection that could tell";
     assert!(unasked.contains(note), "{unasked}");
+}
+
+#[test]
+fn a_machine_is_left_as_it_was_found() {
+    let machine = Machine::start();
+    let boot = json!({"BootSourceOverrideTarget": "Pxe", "BootSourceOverrideEnabled": "Continuous"});
+    machine.system("PATCH", Some(&json!({"Boot": boot})));
+
+    let said = machine.judge("redfish", "drivers/redfish/conformance.toml", "KIT-1", "POW-002,MGT-003");
+
+    assert!(said.contains("2 passed, 0 failed"), "{said}");
+    let system = machine.system("GET", None);
+    assert_eq!(system["PowerState"], "Off", "POW-002 switched it on");
+    let left = json!({
+        "BootSourceOverrideTarget": system["Boot"]["BootSourceOverrideTarget"],
+        "BootSourceOverrideEnabled": system["Boot"]["BootSourceOverrideEnabled"],
+    });
+    assert_eq!(left, boot, "MGT-003 set another device");
 }
 
 #[test]
