@@ -11,6 +11,7 @@ use std::time::Duration;
 use farrier_host::Cassette;
 use farrier_sdk::descriptor::Descriptor;
 use farrier_sim::ipmi::{self, Bmc, User, level};
+use farrier_sim::ipmi_sim::{self, IpmiSim};
 use farrier_sim::network::{Network, Plan};
 use farrier_sim::sushy::{self, Sushy};
 use serde::Deserialize;
@@ -69,11 +70,29 @@ pub(crate) enum Control {
     Http(HttpPeer),
     Ipmi(Box<Bmc>),
     Datagram(DatagramPeer),
-    Sushy(Box<Sushy>),
+    /// A simulator that others wrote: it can be looked at, and no more.
+    Foreign(Foreign),
     /// The vendor's own emulator, ended when dropped.
     Command {
         _child: Ended,
     },
+}
+
+/// Who wrote it.
+pub(crate) enum Foreign {
+    /// OpenStack's, of Redfish.
+    Sushy(Box<Sushy>),
+    /// OpenIPMI's, of IPMI.
+    IpmiSim(Box<IpmiSim>),
+}
+
+impl Foreign {
+    fn is_on(&self) -> Option<bool> {
+        match self {
+            Self::Sushy(sushy) => sushy.is_on().ok(),
+            Self::IpmiSim(sim) => Some(sim.is_on()),
+        }
+    }
 }
 
 /// A program that is ended when nobody needs it.
@@ -154,10 +173,22 @@ impl Peer {
         std::fs::create_dir_all(&directory).map_err(no_peer)?;
         let sushy = Sushy::start(&directory, Duration::ZERO)
             .or_else(|error| not_run(format!("no emulator: {error}")))?;
-        let mut peer = Self::new(sushy.address(), Control::Sushy(Box::new(sushy)));
+        let address = sushy.address();
+        let mut peer = Self::new(address, Control::Foreign(Foreign::Sushy(Box::new(sushy))));
         peer.set("user", sushy::USER);
         peer.set("password", sushy::PASSWORD);
         peer.set("system", sushy::SYSTEM);
+        Ok(peer)
+    }
+
+    fn ipmi_sim(bench: &Bench, number: usize) -> Result<Self, Finding> {
+        let directory = bench.directory().join(format!("ipmi_sim-{number}"));
+        std::fs::create_dir_all(&directory).map_err(no_peer)?;
+        let sim = IpmiSim::start(&directory).or_else(|error| not_run(format!("no emulator: {error}")))?;
+        let address = sim.address();
+        let mut peer = Self::new(address, Control::Foreign(Foreign::IpmiSim(Box::new(sim))));
+        peer.set("user", ipmi_sim::USER);
+        peer.set("password", ipmi_sim::PASSWORD);
         Ok(peer)
     }
 
@@ -272,7 +303,7 @@ impl Peer {
         let address = match &self.control {
             Control::Ipmi(bmc) => bmc.address(),
             Control::Datagram(peer) => peer.address(),
-            Control::None | Control::Http(_) | Control::Sushy(_) | Control::Command { .. } => {
+            Control::None | Control::Http(_) | Control::Foreign(_) | Control::Command { .. } => {
                 return not_run("this target does not speak by datagrams");
             }
         };
@@ -309,7 +340,7 @@ impl Peer {
                 Control::Http(peer) => peer.set_power(on),
                 Control::Ipmi(bmc) => bmc.set_power(on),
                 Control::Datagram(peer) => peer.set_power(on),
-                Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
+                Control::None | Control::Foreign(_) | Control::Command { .. } => return false,
             }
             true
         })
@@ -321,7 +352,7 @@ impl Peer {
             Control::Http(peer) => Some(peer.is_on()),
             Control::Ipmi(bmc) => Some(bmc.is_on()),
             Control::Datagram(peer) => Some(peer.is_on()),
-            Control::Sushy(sushy) => sushy.is_on().ok(),
+            Control::Foreign(foreign) => foreign.is_on(),
             Control::None | Control::Command { .. } => None,
         })
     }
@@ -332,7 +363,7 @@ impl Peer {
             Control::Http(peer) => Some(peer.requests()),
             Control::Ipmi(bmc) => Some(bmc.state().datagrams),
             Control::Datagram(peer) => Some(peer.datagrams()),
-            Control::None | Control::Sushy(_) | Control::Command { .. } => None,
+            Control::None | Control::Foreign(_) | Control::Command { .. } => None,
         })
     }
 
@@ -341,7 +372,7 @@ impl Peer {
         match &self.control {
             Control::Ipmi(bmc) => bmc.state().trouble.refuse((0, 1), 0xC0, times),
             Control::Datagram(peer) => peer.be_busy(times),
-            Control::None | Control::Http(_) | Control::Sushy(_) | Control::Command { .. } => return false,
+            Control::None | Control::Http(_) | Control::Foreign(_) | Control::Command { .. } => return false,
         }
         true
     }
@@ -353,7 +384,7 @@ impl Peer {
                 Control::Ipmi(bmc) => bmc.state().forget_sessions(),
                 Control::Datagram(peer) => peer.forget_sessions(),
                 Control::Http(peer) => peer.forget_sessions(),
-                Control::None | Control::Sushy(_) | Control::Command { .. } => return false,
+                Control::None | Control::Foreign(_) | Control::Command { .. } => return false,
             }
             true
         })
@@ -369,7 +400,8 @@ pub(crate) fn start(bench: &Bench) -> Result<Peer, Finding> {
 pub(crate) fn fleet(bench: &Bench, count: usize) -> Result<Vec<Peer>, Finding> {
     let target = &bench.profile().target;
     // A vendor's own emulator is started once for each.
-    let few = target.kind == TargetKind::Machine || target.emulator.as_deref() == Some("sushy");
+    let few = target.kind == TargetKind::Machine
+        || matches!(target.emulator.as_deref(), Some("sushy" | "ipmi_sim"));
     if few && 2 < count {
         return not_run(format!("there are no {count} machines of this sort at once"));
     }
@@ -397,9 +429,10 @@ fn live(bench: &Bench, number: usize) -> Result<Peer, Finding> {
             Some("ipmi") => Peer::ipmi(),
             Some("datagram") => Peer::datagram(),
             Some("sushy") => Peer::sushy(bench, number),
-            Some(other) => {
-                not_run(format!("`{other}` is none of the emulators redfish, sushy, ipmi, datagram"))
-            }
+            Some("ipmi_sim") => Peer::ipmi_sim(bench, number),
+            Some(other) => not_run(format!(
+                "`{other}` is none of the emulators redfish, sushy, ipmi, ipmi_sim, datagram"
+            )),
         },
     }
 }

@@ -23,7 +23,7 @@ impl Peer {
             Control::Ipmi(bmc) => {
                 Some(Seen { updates: 0, media: Vec::new(), console: bmc.state().has_console() })
             }
-            Control::None | Control::Datagram(_) | Control::Sushy(_) | Control::Command { .. } => None,
+            Control::None | Control::Datagram(_) | Control::Foreign(_) | Control::Command { .. } => None,
         })
     }
 }

@@ -44,6 +44,21 @@ fn redfish_passes() {
 }
 
 #[test]
+fn ipmi_passes_on_a_simulator_of_others() {
+    let mut profile = profile("ipmi");
+    profile.target.emulator = Some("ipmi_sim".to_owned());
+    let (device, sensors) =
+        ("this simulator says of no boot device that it is in force", "this simulator has no sensors");
+    for (id, reason) in [("MGT-002", device), ("MGT-003", device), ("MGT-005", sensors)] {
+        profile.waive.insert(id.to_owned(), reason.to_owned());
+    }
+
+    let report = judged("ipmi", &profile, &["POW", "MGT", "VND"]);
+
+    assert!(report.is_good(), "{}", report.text());
+}
+
+#[test]
 fn redfish_passes_on_an_emulator_of_others() {
     let mut profile = profile("redfish");
     profile.target.emulator = Some("sushy".to_owned());
