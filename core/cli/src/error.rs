@@ -166,6 +166,12 @@ pub(crate) enum CliError {
     /// A node ended elsewhere than where it was sent.
     #[error("`{target}` of node `{node}` ended in state `{state}`")]
     ProvisionFailed { node: String, target: &'static str, state: String, last_error: Option<String> },
+    /// A node's console was not switched in time.
+    #[error("console of node `{node}` did not become `{switch}` within {} s", .limit.as_secs())]
+    ConsoleTimedOut { node: String, switch: &'static str, limit: Duration },
+    /// A node's console was not switched.
+    #[error("console of node `{node}` did not become `{switch}`")]
+    ConsoleFailed { node: String, switch: &'static str, last_error: Option<String> },
     /// A plugin, or the making of one, is not as it should be.
     #[error(transparent)]
     Plugin(#[from] Box<PluginError>),
@@ -191,10 +197,13 @@ impl CliError {
             Self::Plugin(error) => error.exit(),
             Self::Usage { .. } => Exit::Usage,
             Self::NotFound { .. } => Exit::NotFound,
-            Self::PowerTimedOut { .. } | Self::ProvisionTimedOut { .. } => Exit::TimedOut,
+            Self::PowerTimedOut { .. } | Self::ProvisionTimedOut { .. } | Self::ConsoleTimedOut { .. } => {
+                Exit::TimedOut
+            }
             Self::Declined
             | Self::PowerFailed { .. }
             | Self::ProvisionFailed { .. }
+            | Self::ConsoleFailed { .. }
             | Self::Output { .. }
             | Self::Yaml { .. } => Exit::Failed,
         }
@@ -213,7 +222,10 @@ impl CliError {
             Self::ProvisionFailed { node, .. } => {
                 Some(format!("`farrier node history {node}` tells what happened before"))
             }
-            Self::PowerFailed { node, .. } => {
+            Self::ConsoleTimedOut { node, .. } => {
+                Some(format!("it may still happen: `farrier node console {node}`"))
+            }
+            Self::PowerFailed { node, .. } | Self::ConsoleFailed { node, .. } => {
                 Some(format!("`farrier node validate {node}` checks the BMC's settings"))
             }
             Self::Declined => Some("`--yes` does not ask".to_owned()),
@@ -226,7 +238,8 @@ impl CliError {
     fn causes(&self) -> Vec<String> {
         let mut causes = Vec::new();
         if let Self::PowerFailed { last_error: Some(error), .. }
-        | Self::ProvisionFailed { last_error: Some(error), .. } = self
+        | Self::ProvisionFailed { last_error: Some(error), .. }
+        | Self::ConsoleFailed { last_error: Some(error), .. } = self
         {
             causes.push(error.clone());
         }
@@ -251,6 +264,8 @@ impl CliError {
             | Self::PowerFailed { .. }
             | Self::ProvisionTimedOut { .. }
             | Self::ProvisionFailed { .. }
+            | Self::ConsoleTimedOut { .. }
+            | Self::ConsoleFailed { .. }
             | Self::Output { .. }
             | Self::Yaml { .. } => None,
         }
@@ -271,6 +286,8 @@ impl CliError {
             | Self::PowerFailed { .. }
             | Self::ProvisionTimedOut { .. }
             | Self::ProvisionFailed { .. }
+            | Self::ConsoleTimedOut { .. }
+            | Self::ConsoleFailed { .. }
             | Self::Output { .. }
             | Self::Yaml { .. } => (None, None),
         }

@@ -1,6 +1,7 @@
 //! `farrier node`.
 
 mod change;
+mod console;
 mod edit;
 mod facts;
 mod power;
@@ -119,12 +120,7 @@ pub(crate) enum NodeCommand {
     #[command(subcommand)]
     Vendor(facts::VendorCommand),
     /// Tell where the console of a node is, or switch it
-    Console {
-        /// UUID or name of the node
-        node: String,
-        /// Switch it; without, tell where it is
-        switch: Option<facts::ConsoleSwitch>,
-    },
+    Console(console::ConsoleArguments),
 }
 
 /// Which nodes.
@@ -190,7 +186,7 @@ pub(super) async fn run(command: NodeCommand, context: &Context<'_>) -> Result<(
         NodeCommand::Firmware { node } => Ok(facts::firmware(context, &node).await?),
         NodeCommand::Inventory { node } => Ok(facts::inventory(context, &node).await?),
         NodeCommand::Vendor(command) => Ok(facts::vendor(context, &command).await?),
-        NodeCommand::Console { node, switch } => Ok(facts::console(context, &node, switch).await?),
+        NodeCommand::Console(arguments) => console::run(context, &arguments).await,
         NodeCommand::Manage(moved) => provision::plain(context, Way::MANAGE, &moved).await,
         NodeCommand::Provide(moved) => provision::plain(context, Way::PROVIDE, &moved).await,
         NodeCommand::Inspect(moved) => provision::plain(context, Way::INSPECT, &moved).await,

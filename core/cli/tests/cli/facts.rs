@@ -82,3 +82,53 @@ fn consoles_and_maintenance_are_switched() {
     assert_eq!(asked[1], ("PUT /v1/nodes/n1/maintenance".to_owned(), json!({"reason": "fan"})));
     assert_eq!(asked[3].0, "DELETE /v1/nodes/n3/maintenance");
 }
+
+#[test]
+fn a_console_is_waited_for_and_then_told() {
+    let fake = Fake::start();
+
+    let run = farrier(&fake, "node console n1 on --wait");
+
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert_eq!(run.stderr, "n1: console becoming on\n");
+    insta::assert_snapshot!(run.stdout, @"
+    ENABLED  TYPE   URL
+    yes      socat  tcp://192.0.2.1:9000
+    ");
+    let lines: Vec<String> = fake.requests().into_iter().map(|asked| asked.line).collect();
+    assert_eq!(lines.first().map(String::as_str), Some("PUT /v1/nodes/n1/states/console"));
+    // It is still being switched at the first two looks.
+    assert_eq!(lines.iter().filter(|line| line.contains("fields=console_enabled")).count(), 3);
+    assert_eq!(lines.last().map(String::as_str), Some("GET /v1/nodes/n1/states/console"));
+}
+
+#[test]
+fn a_console_that_does_not_start_tells_why() {
+    let fake = Fake::start();
+    fake.world().console_error = Some("port 10001 is taken".to_owned());
+
+    let run = farrier(&fake, "node console n1 on --wait");
+
+    assert_eq!(run.code, 1);
+    insta::assert_snapshot!(run.stderr, @"
+    n1: console becoming on
+    error: console of node `n1` did not become `on`
+      cause: port 10001 is taken
+      hint: `farrier node validate n1` checks the BMC's settings
+    ");
+}
+
+#[test]
+fn a_console_that_stays_for_too_long_is_given_up() {
+    let fake = Fake::start();
+    fake.world().looks_until_changed = None;
+
+    let run = farrier(&fake, "node console n1 on --wait --timeout 1");
+
+    assert_eq!(run.code, 6);
+    insta::assert_snapshot!(run.stderr, @"
+    n1: console becoming on
+    error: console of node `n1` did not become `on` within 1 s
+      hint: it may still happen: `farrier node console n1`
+    ");
+}

@@ -54,6 +54,10 @@ pub(crate) struct World {
     pub(crate) looks_until_changed: Option<u32>,
     /// Why changes of power fail, if they do.
     pub(crate) power_error: Option<String>,
+    /// What the console is being switched to.
+    console: Option<bool>,
+    /// Why switches of consoles fail, if they do.
+    pub(crate) console_error: Option<String>,
     /// Where nodes end that are sent on, if not where they were sent.
     pub(crate) provision_ends: Option<String>,
     /// Why they do.
@@ -201,6 +205,8 @@ impl World {
             looks: 0,
             looks_until_changed: Some(2),
             power_error: None,
+            console: None,
+            console_error: None,
             provision_ends: None,
             provision_error: None,
             names: true,
@@ -267,7 +273,9 @@ impl World {
         match (method, rest) {
             ("GET", []) => {
                 let fields = selected_fields(&NODE, version, query)?;
-                Ok((200, Value::from(NODE.view(&node, version, fields.as_deref()))))
+                self.look_at_console(ident)?;
+                let node = self.node(ident)?;
+                Ok((200, Value::from(NODE.view(node, version, fields.as_deref()))))
             }
             ("PATCH", []) => {
                 let members = NODE.view(&node, version, None);
@@ -289,6 +297,12 @@ impl World {
                 let request = PowerRequest::parse(version, body)?;
                 let target = PowerTarget::parse(&request.target).expect("the program knows the targets");
                 self.node(ident)?.target_power_state = Some(target.final_state().to_owned());
+                self.looks = 0;
+                Ok((202, Value::Null))
+            }
+            ("PUT", ["states", "console"]) => {
+                self.node(ident)?.reservation = Some("c1".to_owned());
+                self.console = body["enabled"].as_bool();
                 self.looks = 0;
                 Ok((202, Value::Null))
             }
@@ -317,6 +331,23 @@ impl World {
             ("PUT", ["management", "boot_device"]) => Ok((204, Value::Null)),
             _ => facts(method, rest, body),
         }
+    }
+
+    /// Lets the switch of a console come a little nearer to its end.
+    fn look_at_console(&mut self, ident: &str) -> Result<(), Fault> {
+        let Some(wanted) = self.console else { return Ok(()) };
+        let (looks, until, error) = (self.looks, self.looks_until_changed, self.console_error.clone());
+        self.looks += 1;
+        if until.is_some_and(|until| until <= looks) {
+            self.console = None;
+            let node = self.node(ident)?;
+            node.reservation = None;
+            match error {
+                None => node.console_enabled = wanted,
+                Some(error) => node.last_error = Some(error),
+            }
+        }
+        Ok(())
     }
 
     /// Lets a change of power come a little nearer to its end.
@@ -386,7 +417,6 @@ fn facts(method: &str, rest: &[&str], body: &Value) -> Result<Answer, Fault> {
             200,
             json!({"console_enabled": true, "console_info": {"type": "socat", "url": "tcp://192.0.2.1:9000"}}),
         )),
-        ("PUT", ["states", "console"]) => Ok((202, Value::Null)),
         ("GET", ["history"]) => Ok((200, json!({"history": [{"event": "it broke", "severity": "ERROR"}]}))),
         ("GET", ["traits"]) => Ok((200, json!({"traits": ["CUSTOM_A", "CUSTOM_B"]}))),
         ("PUT" | "DELETE", ["traits", ..]) => Ok((204, Value::Null)),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use farrier_api::node::NodeStates;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -48,19 +47,19 @@ impl Told {
     }
 
     /// Looks at the nodes, with pauses, until none changes any more; `look` answers `None` for one that does.
-    pub(super) async fn wait_for<S>(
+    pub(super) async fn wait_for<S, R>(
         &mut self,
         context: &Context<'_>,
         mut changes: Vec<Change<S>>,
-        mut look: impl AsyncFnMut(&mut Change<S>) -> Result<Option<NodeStates>, CliError>,
-        row: fn(&str, &NodeStates) -> Value,
+        mut look: impl AsyncFnMut(&mut Change<S>) -> Result<Option<R>, CliError>,
+        row: fn(&str, &R) -> Value,
     ) {
         let mut pause = PAUSE_MIN;
         while !changes.is_empty() {
             let mut left = Vec::new();
             for mut change in changes {
                 match look(&mut change).await {
-                    Ok(Some(states)) => self.rows.push(row(&change.node, &states)),
+                    Ok(Some(end)) => self.rows.push(row(&change.node, &end)),
                     Ok(None) => left.push(change),
                     Err(error) => self.failed.push(error),
                 }

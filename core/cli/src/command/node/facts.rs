@@ -64,15 +64,6 @@ pub(crate) enum VendorCommand {
     },
 }
 
-/// What can be done with a console.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ConsoleSwitch {
-    /// Make it reachable
-    On,
-    /// End it
-    Off,
-}
-
 /// What can be done with maintenance.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MaintenanceCommand {
@@ -225,38 +216,6 @@ pub(super) async fn vendor(context: &Context<'_>, command: &VendorCommand) -> Re
             context.output.facts(&format!("{answer:#}\n"), &answer)
         }
     }
-}
-
-/// Tells where the console of a node is, or switches it.
-pub(super) async fn console(
-    context: &Context<'_>,
-    node: &str,
-    switch: Option<ConsoleSwitch>,
-) -> Result<(), CliError> {
-    let path = format!("{}/states/console", path(&NODE, node));
-    if let Some(switch) = switch {
-        let action = CliError::request(format!("switch the console of node `{node}`"));
-        let body = json!({"enabled": switch == ConsoleSwitch::On});
-        context.client.put(&path, &body).await.map_err(action)?;
-        return done(context, node, "asked to switch its console");
-    }
-    let action = CliError::request(format!("read the console of node `{node}`"));
-    let answer = context.client.get(&path).await.map_err(action)?;
-    if context.output.format().is_complete() {
-        return context.output.facts("", &answer);
-    }
-    let info = answer.get("console_info");
-    let row = json!({
-        "enabled": answer.get("console_enabled"),
-        "type": info.and_then(|info| info.get("type")),
-        "url": info.and_then(|info| info.get("url")),
-    });
-    let columns = [
-        Column::new("ENABLED", "enabled", Cell::Text),
-        Column::new("TYPE", "type", Cell::Text),
-        Column::new("URL", "url", Cell::Text),
-    ];
-    context.output.list(&columns, &["url"], &[row])
 }
 
 /// Puts nodes into maintenance, or takes them out.

@@ -12,6 +12,7 @@ use farrier_sim::ipmi::{self, Bmc};
 use farrier_sim::port::free_port;
 use farrier_sim::process::Process;
 use farrier_sim::sushy::{self, Sushy};
+use farrier_sim::wait::wait_for;
 use tempfile::TempDir;
 
 use super::{Place, page_text, run};
@@ -92,8 +93,13 @@ impl World {
         let nodes = http::get(self.address, "/v1/nodes").unwrap().json();
         for node in nodes["nodes"].as_array().unwrap() {
             let path = format!("/v1/nodes/{}", node["uuid"].as_str().unwrap());
-            let gone = http::request(self.address, "DELETE", &path, &[], None).unwrap();
-            assert_eq!(gone.status, 204, "{}", gone.json());
+            // What the page before has asked for may still be going on.
+            let gone = wait_for("a node of the page before is deleted", PATIENCE, || {
+                let answer = http::request(self.address, "DELETE", &path, &[], None).unwrap();
+                assert!([204, 409].contains(&answer.status), "{}", answer.json());
+                (answer.status == 204).then_some(())
+            });
+            gone.unwrap();
         }
         let endpoint = format!("http://{}", self.address);
         let variables = vec![
