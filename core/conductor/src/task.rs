@@ -11,6 +11,7 @@
 
 mod event;
 mod exclusive;
+mod held;
 mod job;
 mod shared;
 

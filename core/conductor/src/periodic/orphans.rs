@@ -2,6 +2,7 @@
 //!
 //! Source: Ironic's conductor manager.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use farrier_model::node::{Node, NodeId};
@@ -79,26 +80,25 @@ fn is_not_theirs(error: &ConductorError) -> bool {
 
 /// Frees a node, and fails what was being done to it.
 ///
-/// A worker is asked for first: once the node is free, nobody would find it again.
+/// What goes wrong leaves the node with the conductor that is gone: once it is free, nobody would find it again. So a
+/// worker is taken before anything else, and the lock changes hands without being free in between.
 async fn take(pass: &Pass, id: NodeId, gone: &[String]) -> Result<(), ConductorError> {
     let shared = pass.conductor.tasks().shared();
     let node = shared.store.node_get(id).await?;
     let Some(holder) = node.reservation.clone().filter(|holder| gone.contains(holder)) else { return Ok(()) };
-    let unfinished = is_unfinished(&node);
-    if unfinished {
-        drop(shared.workers.acquire()?);
-    }
-    shared.store.node_release(id, &holder).await?;
-    warn!(node = %node.uuid, %holder, "the lock of a conductor that is gone is released");
-    if !unfinished {
+    if !is_unfinished(&node) {
+        shared.store.node_release(id, &holder).await?;
+        warn!(node = %node.uuid, %holder, "the lock of a conductor that is gone is released");
         return Ok(());
     }
+    let worker = shared.workers.acquire()?;
     let acquire = Acquire::new("taking over from a conductor that is gone").without_driver();
-    let mut task = pass.conductor.tasks().acquire_exclusive(id, acquire).await?;
+    let mut task = ExclusiveTask::take_over(Arc::clone(shared), id, &holder, acquire).await?;
+    warn!(node = %node.uuid, %holder, "the lock of a conductor that is gone is taken over");
     match give_up(&mut task).await {
-        Ok(()) => task.finish().await,
+        Ok(()) => task.finish_with(worker).await,
         Err(error) => {
-            task.abandon().await;
+            task.hand_back(&holder).await;
             Err(error)
         }
     }

@@ -16,7 +16,7 @@ use super::{NodePass, Outcome, Pass, WithoutDriver};
 use crate::config::ConductorConfig;
 use crate::error::ConductorError;
 use crate::operation::upkeep::Failure;
-use crate::operation::{clean, deploy, inspect, kept_target, put_back, rescue, service};
+use crate::operation::{clean, deploy, inspect, kept_target, rescue, service};
 use crate::steps::Flow;
 use crate::task::{ExclusiveTask, Job, ProcessEvent};
 
@@ -164,15 +164,14 @@ async fn expire(mut task: ExclusiveTask, wait: Wait, before: Timestamp) -> Resul
         return Ok(Outcome::Nothing);
     }
     // Failing and coming back would be as good as a heartbeat.
-    if task.shared().workers.acquire().is_err() {
+    let Ok(worker) = task.shared().workers.acquire() else {
         warn!(state = %wait.state(), "every worker is busy, nodes that wait too long are failed later");
         task.finish().await?;
         return Ok(Outcome::Stop);
-    }
+    };
     let message = wait.message(node);
     let options = ProcessEvent {
         job: Some(wait.clean_up(message.clone())),
-        error_handler: Some(put_back()),
         target: kept_target(&task),
         last_error: Some(message),
         ..ProcessEvent::default()
@@ -181,11 +180,8 @@ async fn expire(mut task: ExclusiveTask, wait: Wait, before: Timestamp) -> Resul
         task.abandon().await;
         return Err(error);
     }
-    match task.finish().await {
-        Ok(()) => Ok(Outcome::Acted),
-        Err(ConductorError::NoFreeConductorWorker { .. }) => Ok(Outcome::Stop),
-        Err(error) => Err(error),
-    }
+    task.finish_with(worker).await?;
+    Ok(Outcome::Acted)
 }
 
 #[cfg(test)]

@@ -1,29 +1,23 @@
 //! Tasks that hold the lock.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use farrier_model::node::{Node, NodeId};
 use farrier_model::port::Port;
 use farrier_model::portgroup::Portgroup;
 use farrier_model::provision::machine::Machine;
 use farrier_model::volume::{VolumeConnector, VolumeTarget};
-use farrier_store::{Admission, StoreError};
-use tokio::runtime::Handle;
-use tracing::{debug, error};
-use uuid::Uuid;
+use farrier_store::Admission;
+use tracing::error;
 
 use super::event::Pending;
+use super::held::HeldLock;
 use super::job::{Job, SpawnErrorHook, run_job};
 use super::{Acquire, Core, RequestContext, Shared, SharedTask};
 use crate::access::Grip;
 use crate::error::ConductorError;
-use crate::lock::{self, GateGuard};
 use crate::registry::Driver;
-
-/// Pauses between attempts to release a lock while the database does not answer.
-const RELEASE_PAUSE_MIN: Duration = Duration::from_millis(100);
-const RELEASE_PAUSE_MAX: Duration = Duration::from_secs(5);
+use crate::workers::Permit;
 
 /// A node held by this conductor for one purpose.
 ///
@@ -63,122 +57,6 @@ impl std::fmt::Debug for ExclusiveTask {
     }
 }
 
-/// The lock itself. Dropping it gives it back in the background.
-#[derive(Debug)]
-struct HeldLock {
-    shared: Arc<Shared>,
-    node: NodeId,
-    uuid: Uuid,
-    since: Instant,
-    runtime: Handle,
-    /// Gives the place at the head of the queue to the next waiter, after the lock is free.
-    gate: Option<GateGuard>,
-}
-
-impl HeldLock {
-    async fn take(
-        shared: &Arc<Shared>,
-        node: NodeId,
-        acquire: &Acquire,
-    ) -> Result<(Self, Node), ConductorError> {
-        let policy = shared.policy(acquire.retry);
-        let (store, gates, host) = (&shared.store, &shared.gates, &shared.host);
-        let (node, gate) = lock::lock(store, gates, node, host, &acquire.purpose, policy).await?;
-        let lock = Self {
-            shared: Arc::clone(shared),
-            node: node.id,
-            uuid: node.uuid,
-            since: Instant::now(),
-            runtime: Handle::current(),
-            gate: Some(gate),
-        };
-        Ok((lock, node))
-    }
-
-    /// Gives the lock back after `cause`, which is what the caller hears.
-    async fn release_after(self, cause: &ConductorError) {
-        let node = self.uuid;
-        if let Err(error) = self.release().await {
-            error!(%node, %error, %cause, "lock could not be released");
-        }
-    }
-
-    /// Gives the lock back.
-    async fn release(mut self) -> Result<(), ConductorError> {
-        let gate = self.gate.take();
-        release(&self.shared, self.node, self.uuid, self.since, gate).await
-    }
-}
-
-impl Drop for HeldLock {
-    fn drop(&mut self) {
-        // Without the gate `release` is under way, and the store finishes it whoever waits.
-        let Some(gate) = self.gate.take() else { return };
-        let (shared, node, uuid, since) = (Arc::clone(&self.shared), self.node, self.uuid, self.since);
-        let _entered = self.runtime.enter();
-        // Not a `HeldLock`: a runtime that is going down drops the job at once, which must not start another.
-        self.shared.workers.spawn_cleanup(async move {
-            if let Err(error) = release(&shared, node, uuid, since, Some(gate)).await {
-                error!(node = %uuid, %error, "the lock of a dropped task could not be released");
-            }
-        });
-    }
-}
-
-/// Gives the lock back. A database that cannot do it now is asked again in the background until it can.
-async fn release(
-    shared: &Arc<Shared>,
-    node: NodeId,
-    uuid: Uuid,
-    since: Instant,
-    gate: Option<GateGuard>,
-) -> Result<(), ConductorError> {
-    let released = shared.store.node_release(node, &shared.host).await;
-    debug!(node = %uuid, elapsed_ms = %since.elapsed().as_millis(), "node was locked");
-    match released {
-        // The node was deleted under the lock: nothing is left to release.
-        Ok(()) | Err(StoreError::NodeNotFound { .. }) => Ok(()),
-        Err(error) if is_decided(&error) => Err(error.into()),
-        Err(error) => {
-            error!(node = %uuid, %error, "a lock could not be released, trying again");
-            let shared_for_job = Arc::clone(shared);
-            shared.workers.spawn_cleanup(async move {
-                release_until_decided(&shared_for_job, node, uuid).await;
-                drop(gate);
-            });
-            Ok(())
-        }
-    }
-}
-
-/// Whether trying again can not change the answer.
-fn is_decided(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::NodeNotFound { .. }
-            | StoreError::NodeLocked { .. }
-            | StoreError::NodeNotLocked { .. }
-            | StoreError::ShuttingDown { .. }
-    )
-}
-
-async fn release_until_decided(shared: &Shared, node: NodeId, uuid: Uuid) {
-    let mut pause = RELEASE_PAUSE_MIN;
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = shared.workers.stopping().cancelled() => return,
-        }
-        match shared.store.node_release(node, &shared.host).await {
-            Err(error) if !is_decided(&error) => pause = (pause * 2).min(RELEASE_PAUSE_MAX),
-            Ok(()) | Err(_) => {
-                debug!(node = %uuid, "a lock is released at last");
-                return;
-            }
-        }
-    }
-}
-
 impl ExclusiveTask {
     /// Takes the lock, then reads the node, then loads the driver; gives the lock back when one of them fails.
     pub(super) async fn acquire(
@@ -187,7 +65,33 @@ impl ExclusiveTask {
         acquire: Acquire,
     ) -> Result<Self, ConductorError> {
         let (lock, node) = HeldLock::take(&shared, node, &acquire).await?;
-        let core = Core::new(shared, node, acquire, Grip::exclusive()).and_then(|mut core| {
+        Self::on_or_release(shared, lock, Box::new(node), acquire).await
+    }
+
+    /// Takes over the lock that a conductor which is gone has on a node; `from` is its name. Nobody can take the node
+    /// in between, nor need those who wait for it let us pass.
+    ///
+    /// # Errors
+    ///
+    /// `NodeLocked`, `NodeNotLocked`: the lock is not what it was; those of [`acquire`](Self::acquire).
+    pub(crate) async fn take_over(
+        shared: Arc<Shared>,
+        node: NodeId,
+        from: &str,
+        acquire: Acquire,
+    ) -> Result<Self, ConductorError> {
+        let (lock, node) = HeldLock::take_over(&shared, node, from, &acquire.purpose).await?;
+        Self::on_or_release(shared, lock, Box::new(node), acquire).await
+    }
+
+    /// A task that has its lock, which is given back if there can be none.
+    async fn on_or_release(
+        shared: Arc<Shared>,
+        lock: HeldLock,
+        node: Box<Node>,
+        acquire: Acquire,
+    ) -> Result<Self, ConductorError> {
+        let core = Core::new(shared, *node, acquire, Grip::exclusive()).and_then(|mut core| {
             if core.acquire.load_driver {
                 core.load_driver()?;
             }
@@ -367,8 +271,8 @@ impl ExclusiveTask {
 
     /// Forgets that the node exists, so that nothing is released: it was deleted under the lock.
     pub(crate) fn node_destroyed(&mut self) {
-        if let Some(mut lock) = self.lock.take() {
-            lock.gate = None;
+        if let Some(lock) = self.lock.take() {
+            lock.forget();
         }
         self.core_mut().end();
     }
@@ -472,18 +376,35 @@ impl ExclusiveTask {
     /// - Those of the store.
     pub async fn finish(mut self) -> Result<(), ConductorError> {
         let Some(job) = self.job.take() else { return self.release().await };
-        let permit = match self.shared().workers.acquire() {
-            Ok(permit) => permit,
+        match self.shared().workers.acquire() {
+            Ok(permit) => {
+                self.start(job, permit);
+                Ok(())
+            }
             Err(error) => {
                 self.spawn_failed(&error).await;
-                return Err(error);
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// As [`finish`](Self::finish) with a worker that was taken before, so that the job cannot fail to start.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub(crate) async fn finish_with(mut self, permit: Permit) -> Result<(), ConductorError> {
+        let Some(job) = self.job.take() else { return self.release().await };
+        self.start(job, permit);
+        Ok(())
+    }
+
+    /// Leaves the lock to the job.
+    fn start(mut self, job: Job, permit: Permit) {
         // Published before the job can publish anything of its own.
         self.publish_pending();
         let workers = self.shared().workers.clone();
         workers.spawn(permit, run_job(self, job));
-        Ok(())
     }
 
     /// Ends the scope after an error of its body: no job is started, the lock is given back.
@@ -491,6 +412,18 @@ impl ExclusiveTask {
         self.job = None;
         if let Err(error) = self.release().await {
             error!(node = %self.node().uuid, %error, "lock could not be released");
+        }
+    }
+
+    /// Ends the scope after an error of its body and hands the lock to `holder`, who is gone: the node is found again.
+    /// If that fails too, the lock is given back.
+    pub(crate) async fn hand_back(mut self, holder: &str) {
+        self.job = None;
+        let (node, purpose) = (self.node().uuid, "what its conductor has left");
+        self.core_mut().end();
+        let Some(lock) = self.lock.take() else { return };
+        if let Err(error) = lock.hand_back(holder, purpose).await {
+            error!(%node, %holder, %error, "lock could not be handed back");
         }
     }
 

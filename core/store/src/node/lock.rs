@@ -40,14 +40,71 @@ impl Store {
     ) -> Result<Node, StoreError> {
         let (store, ident) = (self.clone(), ident.into());
         let (holder, purpose) = (holder.to_owned(), purpose.to_owned());
-        // The write may be under way when the caller stops waiting, so somebody must wait for it and undo it.
-        let mut reserved = Self::detached("node_reserve", async move {
+        let reserved = async move {
             let node = store.reserve(ident, &holder, &purpose).await?;
-            Ok(Reserved { store, holder, node: Some(node), runtime: Handle::current() })
-        })
-        .await?;
+            Ok(Reserved { store, holder, before: None, node: Some(node), runtime: Handle::current() })
+        };
+        Self::guarded("node_reserve", reserved).await
+    }
+
+    /// The node of a lock that is taken by `work`, unless the caller does not wait for it.
+    async fn guarded(
+        operation: &'static str,
+        work: impl Future<Output = Result<Reserved, StoreError>> + Send + 'static,
+    ) -> Result<Node, StoreError> {
+        // The write may be under way when the caller stops waiting, so somebody must wait for it and undo it.
+        let mut reserved = Self::detached(operation, work).await?;
         // The guard is disarmed without another point at which the caller could vanish.
-        reserved.node.take().ok_or(StoreError::ShuttingDown { operation: "node_reserve" })
+        reserved.node.take().ok_or(StoreError::ShuttingDown { operation })
+    }
+
+    /// Hands the lock that `from` has on a node to `holder`, who wants it for `purpose`, and returns the node as it
+    /// then is: nobody can take the node in between. A call that is dropped before it ends leaves the lock to `from`.
+    ///
+    /// # Errors
+    ///
+    /// - [`NodeLocked`](StoreError::NodeLocked) names whoever holds it instead.
+    /// - [`NodeNotLocked`](StoreError::NodeNotLocked): nobody does.
+    /// - [`NodeNotFound`](StoreError::NodeNotFound).
+    pub async fn node_hand_over(
+        &self,
+        id: NodeId,
+        from: &str,
+        holder: &str,
+        purpose: &str,
+    ) -> Result<Node, StoreError> {
+        let store = self.clone();
+        let (from, holder, purpose) = (from.to_owned(), holder.to_owned(), purpose.to_owned());
+        let handed = async move {
+            let node = store.hand_over(id, &from, &holder, &purpose).await?;
+            let before = Some(from);
+            Ok(Reserved { store, holder, before, node: Some(node), runtime: Handle::current() })
+        };
+        Self::guarded("node_hand_over", handed).await
+    }
+
+    async fn hand_over(
+        &self,
+        id: NodeId,
+        from: &str,
+        holder: &str,
+        purpose: &str,
+    ) -> Result<Node, StoreError> {
+        let sql = format!(
+            "UPDATE nodes SET reservation = $1, reservation_purpose = $2, reserved_at = $3 \
+             WHERE id = $4 AND reservation = $5 RETURNING {}",
+            Node::COLUMNS
+        );
+        let statement = Statement::new("node_hand_over", sql)
+            .bind(holder)
+            .bind(purpose)
+            .bind(Value::time(now()))
+            .bind(id)
+            .bind(from);
+        match self.pools().write(statement).await?.first() {
+            Some(row) => Node::read(row),
+            None => Err(self.not_held(id.into()).await),
+        }
     }
 
     async fn reserve(&self, ident: NodeIdent, holder: &str, purpose: &str) -> Result<Node, StoreError> {
@@ -96,9 +153,15 @@ impl Store {
         if let Some(row) = self.pools().write(statement).await?.first() {
             return self.announce(row);
         }
-        match self.node_holder(ident).await? {
-            (node, Some(holder)) => Err(StoreError::NodeLocked { node, holder }),
-            (node, None) => Err(StoreError::NodeNotLocked { node }),
+        Err(self.not_held(ident).await)
+    }
+
+    /// Why a lock that somebody is said to have is not his.
+    async fn not_held(&self, ident: NodeIdent) -> StoreError {
+        match self.node_holder(ident).await {
+            Ok((node, Some(holder))) => StoreError::NodeLocked { node, holder },
+            Ok((node, None)) => StoreError::NodeNotLocked { node },
+            Err(error) => error,
         }
     }
 
@@ -178,11 +241,7 @@ impl Store {
 
     /// Why an update under the lock that `before` shows found no row.
     pub(super) async fn node_lock_lost(&self, before: &Node) -> StoreError {
-        match self.node_holder(before.id.into()).await {
-            Ok((node, Some(holder))) => StoreError::NodeLocked { node, holder },
-            Ok((node, None)) => StoreError::NodeNotLocked { node },
-            Err(error) => error,
-        }
+        self.not_held(before.id.into()).await
     }
 
     /// Tells that a lock is free, or gone with its node.
@@ -196,6 +255,8 @@ impl Store {
 struct Reserved {
     store: Store,
     holder: String,
+    /// Who had it before; it was free without one.
+    before: Option<String>,
     node: Option<Node>,
     runtime: Handle,
 }
@@ -204,8 +265,13 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         let Some(node) = self.node.take() else { return };
         let (store, holder) = (self.store.clone(), std::mem::take(&mut self.holder));
+        let before = self.before.take();
         self.runtime.spawn(async move {
-            if let Err(error) = store.release(node.id.into(), &holder).await {
+            let given_back = match before {
+                None => store.release(node.id.into(), &holder).await,
+                Some(before) => store.hand_over(node.id, &holder, &before, "nobody came for it").await.map(drop),
+            };
+            if let Err(error) = given_back {
                 warn!(node = %node.uuid, conductor = %holder, %error, "a lock nobody waited for is still held");
             }
         });

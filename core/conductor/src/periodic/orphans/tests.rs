@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::log_capture::LogCapture;
 use crate::script::{self, Script};
-use crate::task::tests::{Fixture, quick};
+use crate::task::tests::{Calls, Fixture, PATIENCE, quick};
 
 use ProvisionState as S;
 
@@ -212,6 +212,86 @@ async fn without_a_worker_the_nodes_stay_as_they_are_until_the_next_pass() {
     drop(busy);
     run_once(&fixture).await;
     assert_eq!(fixture.unlocked(&node).await.provision_state, S::DeployFail);
+}
+
+/// A cleaning that `host-2` has left behind.
+async fn cleaning(fixture: &Fixture) -> Node {
+    held(fixture, "host-2", S::Cleaning, |_| {}).await
+}
+
+#[tokio::test]
+async fn workers_that_get_busy_during_a_takeover_do_not_keep_it_from_putting_away() {
+    let (fixture, script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let workers = &fixture.tasks().shared().workers;
+    let calls = Calls::from_now_on(&fixture.store);
+    let pass = Pass::new(&fixture.conductor);
+    let gone = ["host-2".to_owned()];
+
+    let mut taking = Box::pin(take(&pass, node.id, &gone));
+    while calls.of("node_hand_over") == 0 {
+        assert!(futures_util::poll!(&mut taking).is_pending());
+        tokio::task::yield_now().await;
+    }
+    // The lock is changing hands; from here on there is no worker for anybody who asks.
+    let _busy = fixture.all_workers(fixture.tasks().shared().config.workers_pool_size - 1).await;
+    assert!(workers.acquire().is_err(), "the takeover has its worker");
+    taking.await.unwrap();
+
+    let stored = fixture.unlocked(&node).await;
+    assert_eq!(stored.provision_state, S::CleanFail);
+    assert_eq!(script.asked(), ["deploy.tear_down_cleaning"]);
+}
+
+#[tokio::test]
+async fn a_takeover_that_fails_half_way_leaves_the_node_to_the_next_pass() {
+    let (fixture, script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let pass = Pass::new(&fixture.conductor);
+    fixture.store.probe().fail("node_update");
+
+    let failed = run(pass).await;
+
+    assert!(failed.is_err(), "{failed:?}");
+    let stored = fixture.stored(&node).await;
+    assert_eq!((stored.provision_state, stored.reservation.as_deref()), (S::Cleaning, Some("host-2")));
+    fixture.store.probe().heal("node_update");
+    run_once(&fixture).await;
+    assert_eq!(fixture.unlocked(&node).await.provision_state, S::CleanFail);
+    assert_eq!(script.asked(), ["deploy.tear_down_cleaning"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_can_not_even_be_handed_back_does_not_stay() {
+    let (fixture, _script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let acquire = Acquire::new("taking over").without_driver();
+    let shared = Arc::clone(fixture.tasks().shared());
+    let task = ExclusiveTask::take_over(shared, node.id, "host-2", acquire).await.unwrap();
+    fixture.store.probe().fail("node_hand_over");
+
+    task.hand_back("host-2").await;
+
+    fixture.unlocked(&node).await;
+}
+
+/// Somebody who waits for the node stands at its gate, and gets it when all is over.
+#[tokio::test]
+async fn whoever_waits_for_a_node_is_no_obstacle_to_its_takeover() {
+    let (fixture, script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let calls = Calls::from_now_on(&fixture.store);
+    let tasks = fixture.tasks().clone();
+    let acquire = Acquire { retry: crate::lock::Retry::Patient, ..Acquire::new("waiting") };
+    let waiting = tokio::spawn(async move { tasks.acquire_exclusive(node.id, acquire).await });
+    calls.wait_for("node_reserve", 1).await;
+
+    run_once(&fixture).await;
+
+    let task = tokio::time::timeout(PATIENCE, waiting).await.expect("it is his turn").unwrap().unwrap();
+    assert_eq!(task.node().provision_state, S::CleanFail);
+    assert_eq!(script.asked(), ["deploy.tear_down_cleaning"]);
+    task.finish().await.unwrap();
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use farrier_store::Store;
 
 /// Store methods that tasks use.
-const METHODS: [&str; 9] = [
+const METHODS: [&str; 10] = [
     "node_get",
+    "node_hand_over",
     "node_release",
     "node_reserve",
     "node_update",

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::conductor::Registration;
 use crate::error::StoreError;
+use crate::node::Release;
 use crate::store::Store;
 use crate::suite::{TestDatabase, store_suite};
 
@@ -36,6 +37,9 @@ store_suite! {
     a_call_that_is_dropped_leaves_no_lock,
     a_release_that_is_dropped_releases,
     a_release_is_announced,
+    a_lock_is_handed_over_without_being_free_in_between,
+    a_lock_of_somebody_else_is_not_handed_over,
+    a_hand_over_that_is_dropped_leaves_the_lock_where_it_was_or_brings_it_back,
     a_wildcard_in_a_name_clears_no_other,
 }
 
@@ -279,6 +283,67 @@ async fn taking_and_releasing_leave_updated_at_alone(database: &TestDatabase) {
 
     assert_eq!(reserved.updated_at, node.updated_at);
     assert!(database.store.node_get(node.id).await.unwrap() == node);
+}
+
+async fn a_lock_is_handed_over_without_being_free_in_between(database: &TestDatabase) {
+    let (store, node) = (&database.store, database.node().await);
+    store.node_reserve(node.id, "r1", "their work").await.unwrap();
+    let mut releases = store.node_releases();
+
+    let handed = store.node_hand_over(node.id, "r1", "r2", "our work").await.unwrap();
+
+    let holder = (handed.reservation.as_deref(), handed.reservation_purpose.as_deref());
+    assert_eq!(holder, (Some("r2"), Some("our work")));
+    assert!(store.node_get(node.id).await.unwrap() == handed);
+    // Nothing was released that anybody would be told of before what is released now.
+    let other = database.node().await;
+    store.node_reserve(other.id, "r1", "test").await.unwrap();
+    store.node_release(other.id, "r1").await.unwrap();
+    let told = async {
+        loop {
+            // A listener that has just connected tells all to look for themselves.
+            if let Release::Node(released) = releases.next().await {
+                break released;
+            }
+        }
+    };
+    assert_eq!(timeout(Duration::from_secs(30), told).await.expect("it is told"), other.id);
+}
+
+async fn a_lock_of_somebody_else_is_not_handed_over(database: &TestDatabase) {
+    let (store, node) = (&database.store, database.node().await);
+
+    let free = store.node_hand_over(node.id, "r1", "r2", "test").await;
+    store.node_reserve(node.id, "r3", "test").await.unwrap();
+    let held = store.node_hand_over(node.id, "r1", "r2", "test").await;
+    let missing = store.node_hand_over(NodeId(i64::MAX), "r1", "r2", "test").await;
+
+    assert!(matches!(free, Err(StoreError::NodeNotLocked { .. })), "{free:?}");
+    assert!(matches!(held, Err(StoreError::NodeLocked { ref holder, .. }) if holder == "r3"), "{held:?}");
+    assert!(matches!(missing, Err(StoreError::NodeNotFound { .. })), "{missing:?}");
+    assert_eq!(reservation(store, &node).await.as_deref(), Some("r3"));
+}
+
+async fn a_hand_over_that_is_dropped_leaves_the_lock_where_it_was_or_brings_it_back(database: &TestDatabase) {
+    let store = &database.store;
+    for patience in (0..400).step_by(20).map(Duration::from_micros) {
+        let node = database.node().await;
+        store.node_reserve(node.id, "r1", "test").await.unwrap();
+
+        let handed = timeout(patience, store.node_hand_over(node.id, "r1", "r2", "test")).await;
+
+        if handed.is_ok() {
+            assert_eq!(reservation(store, &node).await.as_deref(), Some("r2"));
+            continue;
+        }
+        // Whatever was under way is undone: it can be handed to somebody else.
+        let wait = async {
+            while store.node_hand_over(node.id, "r1", "r3", "test").await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), wait).await.expect("the lock comes back");
+    }
 }
 
 async fn one_of_64_gets_the_lock(database: &TestDatabase) {
