@@ -32,6 +32,9 @@ const PLACES: [&str; 3] = ["SD", "Settings", "Pending"];
 /// Stages of a boot after which firmware has done its part.
 const BOOTED: [&str; 2] = ["OSBootStarted", "OSRunning"];
 
+/// How messages end that say nothing bad of settings, however severe they are: that a start is needed comes as a warning.
+const HARMLESS: [&str; 2] = ["Success", "ResetRequired"];
+
 /// Most settings named in an error.
 const NAMES_SHOWN_MAX: usize = 20;
 
@@ -307,7 +310,7 @@ impl Operation {
         }
         for place in PLACES {
             let path = format!("{}/{place}", bios.path.trim_end_matches('/'));
-            if self.read_optional::<Raw>(&path).await?.is_some() {
+            if self.look(&path).await?.is_some() {
                 return Ok(path);
             }
         }
@@ -328,6 +331,10 @@ impl Operation {
 
     /// Settings that are not what they should be, or still pend where only changes are kept.
     async fn missing(&self, bios: &Bios, wanted: &Map<String, Value>) -> Result<Vec<String>, RedfishError> {
+        // After a reset nothing is looked for, and some have no place for settings to come.
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
         let differs = |(name, value): (&String, &Value)| {
             (bios.attributes.get(name) != Some(value)).then(|| name.clone())
         };
@@ -416,9 +423,10 @@ fn complaints(bios: &Bios) -> Option<String> {
     let settings = bios.raw.part("@Redfish.Settings");
     let messages = Messages::of_list(settings.value("Messages")?);
     let bad = messages.list().iter().any(|message| {
-        message.severity >= Severity::Warning
+        let is_wrong = message.severity >= Severity::Warning
             || message.id.ends_with("Failed")
-            || message.id.ends_with("Error")
+            || message.id.ends_with("Error");
+        is_wrong && !HARMLESS.iter().any(|end| message.id.ends_with(end))
     });
     let time = settings.text("Time").unwrap_or_default();
     bad.then(|| format!("{messages} {time}").trim_end().to_owned())

@@ -128,27 +128,47 @@ impl Operation {
         let (likely, others): (Vec<_>, Vec<_>) = members.into_iter().partition(|path| {
             path.trim_end_matches('/').rsplit('/').next().is_some_and(|end| is_same(end, name))
         });
-        for path in likely.into_iter().chain(others).take(REGISTRIES_MAX) {
-            let Some(file) = self.look(&path).await? else { continue };
-            let named = [file.text("Registry"), file.text("Id")];
-            if !named.into_iter().flatten().any(|named| is_same(named, name)) {
-                continue;
+        let mut left = REGISTRIES_MAX;
+        for paths in [likely, others] {
+            // The same of another version is better than none.
+            let mut kin = None;
+            for path in paths {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
+                let Some(file) = self.look(&path).await? else { continue };
+                let named = [file.text("Registry"), file.text("Id")];
+                let named = || named.into_iter().flatten();
+                if named().any(|named| named.eq_ignore_ascii_case(name)) {
+                    return self.registry_of(&file).await;
+                }
+                if kin.is_none() && named().any(|named| is_same(named, name)) {
+                    kin = Some(file);
+                }
             }
-            let locations = file.parts("Location");
-            let english = locations.iter().find(|place| {
-                place
-                    .text("Language")
-                    .is_none_or(|language| language.eq_ignore_ascii_case("en") || language == "default")
-            });
-            let uri = english.or(locations.first()).and_then(|place| place.link("Uri"));
-            let Some(uri) = uri.and_then(|link| self.link(link)) else { return Ok(Registry::default()) };
-            return match self.read_registry::<Raw>(&uri).await {
-                Ok(registry) => Ok(registry.as_ref().map(Registry::new).unwrap_or_default()),
-                Err(error) if error.is_answer() => Ok(Registry::default()),
-                Err(error) => Err(error),
-            };
+            if let Some(file) = kin {
+                return self.registry_of(&file).await;
+            }
         }
         Ok(Registry::default())
+    }
+
+    /// The registry that a file of the service tells of; an empty one when it cannot be had.
+    async fn registry_of(&self, file: &Raw) -> Result<Registry> {
+        let locations = file.parts("Location");
+        let is_english = |place: &&Raw| {
+            let language = place.text("Language");
+            language.is_none_or(|language| language.eq_ignore_ascii_case("en") || language == "default")
+        };
+        let english = locations.iter().find(is_english);
+        let uri = english.or(locations.first()).and_then(|place| place.link("Uri"));
+        let Some(uri) = uri.and_then(|link| self.link(link)) else { return Ok(Registry::default()) };
+        match self.read_registry::<Raw>(&uri).await {
+            Ok(registry) => Ok(registry.as_ref().map(Registry::new).unwrap_or_default()),
+            Err(error) if error.is_answer() => Ok(Registry::default()),
+            Err(error) => Err(error),
+        }
     }
 }
 

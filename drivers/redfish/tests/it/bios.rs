@@ -171,6 +171,21 @@ async fn what_a_bmc_says_of_new_settings_fails_the_step_and_what_it_said_before_
 }
 
 #[tokio::test]
+async fn a_warning_that_a_start_is_needed_is_no_failure() {
+    let (bmc, bench) = (bmc(), Bench::new());
+    let (task, wanted) = (task(&bmc), || vec![setting("Cores", json!(16))]);
+    begin(&bench, &task, wanted()).await;
+    let needed = json!({"MessageId": "iLO.2.14.SystemResetRequired", "Severity": "Warning"});
+    bmc.change(BIOS, &json!({"@Redfish.Settings": {"Time": "1995", "Messages": [needed]}}));
+
+    let waits = bench.bios.apply_configuration(&task, wanted()).await.unwrap();
+    take_over(&bmc);
+
+    assert!(matches!(waits, StepOutcome::Wait { .. }));
+    assert_eq!(bench.bios.apply_configuration(&task, wanted()).await.unwrap(), StepOutcome::Done);
+}
+
+#[tokio::test]
 async fn a_boot_under_way_is_waited_for() {
     let (bmc, bench) = (bmc(), Bench::new());
     let (task, wanted) = (task(&bmc), || vec![setting("Cores", json!(16))]);
@@ -191,6 +206,7 @@ async fn a_boot_under_way_is_waited_for() {
 async fn places_for_settings_to_come_are_found_where_the_bmc_does_not_say() {
     let (bmc, bench) = (bmc(), Bench::new());
     bmc.change(BIOS, &json!({"@Redfish.Settings": null}));
+    bmc.rule("GET", &format!("{BIOS}/SD"), 9, Reply::error(405, "Base.1.8.OperationNotAllowed", "no"));
 
     bench.bios.apply_configuration(&task(&bmc), vec![setting("Cores", json!(16))]).await.unwrap();
     assert_eq!(sent(&bmc)[0].0, SETTINGS);
@@ -238,6 +254,47 @@ async fn a_factory_reset_is_asked_for_once_and_followed_by_a_start() {
     assert_eq!(bench.bios.factory_reset(&task).await.unwrap(), StepOutcome::Done);
 
     assert_eq!((bmc.count("POST", RESET_BIOS), bmc.count("POST", RESET)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_factory_reset_needs_no_place_for_settings_to_come() {
+    let (bmc, bench) = (bmc(), Bench::new());
+    bmc.change(BIOS, &json!({"@Redfish.Settings": null}));
+    bmc.state().resources.remove(SETTINGS);
+    bmc.rule("POST", RESET_BIOS, 9, Reply::status(204));
+    let task = task(&bmc);
+
+    for _ in 0..2 {
+        assert!(matches!(bench.bios.factory_reset(&task).await.unwrap(), StepOutcome::Wait { .. }));
+    }
+
+    assert_eq!(bench.bios.factory_reset(&task).await.unwrap(), StepOutcome::Done);
+}
+
+#[tokio::test]
+async fn of_several_registries_the_one_of_the_version_counts() {
+    let (bmc, bench) = (bmc(), Bench::new());
+    let registries = "/redfish/v1/Registries";
+    bmc.change(ROOT, &json!({"Registries": {"@odata.id": registries}}));
+    let named = |version: &str| format!("{registries}/BiosAttributeRegistry.{version}");
+    let members: Vec<Value> =
+        ["v1_0_0", "v2_0_0"].map(|version| json!({"@odata.id": named(version)})).to_vec();
+    bmc.change(registries, &json!({"Members": members}));
+    for (version, highest) in [("v1_0_0", 8), ("v2_0_0", 64)] {
+        let file = format!("/redfish/v1/{version}");
+        let about = json!({"Registry": format!("BiosAttributeRegistry.{version}"), "Location": [{"Language": "en", "Uri": file}]});
+        bmc.change(&named(version), &about);
+        let attribute =
+            json!({"AttributeName": "Cores", "Type": "Integer", "LowerBound": 1, "UpperBound": highest});
+        bmc.change(&file, &json!({"RegistryEntries": {"Attributes": [attribute]}}));
+    }
+    let wanted = || vec![setting("Cores", json!(16))];
+
+    bmc.change(BIOS, &json!({"AttributeRegistry": "BiosAttributeRegistry.v1_0_0"}));
+    assert!(bench.bios.apply_configuration(&task(&bmc), wanted()).await.is_err());
+    bmc.change(BIOS, &json!({"AttributeRegistry": "BiosAttributeRegistry.v2_0_0"}));
+
+    assert!(bench.bios.apply_configuration(&task(&bmc), wanted()).await.is_ok());
 }
 
 #[tokio::test]
