@@ -51,7 +51,7 @@ impl Operation {
             Some(path) => path,
             None => return self.search_system().await,
         };
-        match self.read::<System>(&path).await {
+        match self.read_system(&path).await {
             Ok(system) => {
                 self.lease().remember_system(configured, &path);
                 Ok(Found { path, system })
@@ -68,7 +68,7 @@ impl Operation {
     ///
     /// As [`read`](Self::read).
     pub async fn again(&self, found: &Found) -> Result<Found> {
-        let system = self.read(&found.path).await?;
+        let system = self.read_system(&found.path).await?;
         Ok(Found { path: found.path.clone(), system })
     }
 
@@ -146,15 +146,8 @@ impl Operation {
         expand: bool,
     ) -> Result<Vec<(String, T)>> {
         let mut read = Vec::new();
-        let whole = if expand { self.expanded(collection).await? } else { None };
-        let members = match whole {
-            Some(members) => members,
-            None => self.members(collection).await?.into_iter().map(|path| (path, Map::new())).collect(),
-        };
-        for (path, body) in members {
-            if body.len() > REFERENCE_SIZE_MAX
-                && let Ok(resource) = serde_json::from_value(Value::Object(body))
-            {
+        for (path, resource) in self.listed(collection, expand).await? {
+            if let Some(resource) = resource {
                 read.push((path, resource));
                 continue;
             }
@@ -167,6 +160,23 @@ impl Operation {
             }
         }
         Ok(read)
+    }
+
+    /// Paths of the members of a collection, each with the member where it came together with the collection.
+    pub(crate) async fn listed<T: DeserializeOwned>(
+        &self,
+        collection: &str,
+        expand: bool,
+    ) -> Result<Vec<(String, Option<T>)>> {
+        let whole = if expand { self.expanded(collection).await? } else { None };
+        let Some(members) = whole else {
+            return Ok(self.members(collection).await?.into_iter().map(|path| (path, None)).collect());
+        };
+        let resource = |body: Map<String, Value>| {
+            let is_whole = body.len() > REFERENCE_SIZE_MAX;
+            is_whole.then(|| serde_json::from_value(Value::Object(body)).ok()).flatten()
+        };
+        Ok(members.into_iter().map(|(path, body)| (path, resource(body))).collect())
     }
 
     /// Members of an expanded collection; `None` when the BMC does not expand this one.
@@ -204,7 +214,7 @@ impl Operation {
         let members = self.members(&collection).await?;
         let found = match members.as_slice() {
             [] => return Err(self.no_system("the service has no System")),
-            [only] => Found { path: only.clone(), system: self.read(only).await? },
+            [only] => Found { path: only.clone(), system: self.read_system(only).await? },
             several => self.search_resettable(several).await?,
         };
         self.lease().remember_system(None, &found.path);

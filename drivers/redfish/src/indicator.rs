@@ -75,6 +75,11 @@ impl Light {
         self.shown.id(&self.path)
     }
 
+    /// Whether it is that of a part of a resource: what is written there would change the whole.
+    fn is_part(&self) -> bool {
+        self.path.contains('#')
+    }
+
     fn is_switch(&self) -> bool {
         self.shown.truth(ACTIVE).is_some()
     }
@@ -109,7 +114,7 @@ impl Operation {
             .map(|light| Indicator {
                 name: light.name(),
                 component: light.component.as_str().to_owned(),
-                readonly: false,
+                readonly: light.is_part(),
                 states: light.states(),
             })
             .collect())
@@ -154,6 +159,10 @@ impl Operation {
                 format!("indicator `{name}` cannot be `{state}`, only one of {}", light.states().join(", "));
             return Err(self.error(Method::PATCH, &light.path, Failure::Invalid(text)));
         };
+        if light.is_part() {
+            let text = format!("indicator `{name}` can only be read");
+            return Err(self.error(Method::PATCH, &light.path, Failure::Unsupported(text)));
+        }
         self.patch(&light.path, &body).await?;
         Ok(true)
     }
@@ -170,7 +179,11 @@ impl Operation {
                 Component::Disk => self.drives(found).await?,
             };
             for path in paths {
-                let Some(shown) = self.read_optional::<Raw>(&path).await? else { continue };
+                let shown = match kind {
+                    Component::System => Some(self.seen(&path).await?),
+                    Component::Chassis | Component::Disk => self.read_optional::<Raw>(&path).await?,
+                };
+                let Some(shown) = shown else { continue };
                 if shown.truth(ACTIVE).is_some() || shown.value(LED).is_some_and(Value::is_string) {
                     lights.push(Light { component: kind, path, shown });
                 }
@@ -181,7 +194,7 @@ impl Operation {
 
     /// Drives of a System, at most [`DRIVES_MAX`].
     async fn drives(&self, found: &Found) -> Result<Vec<String>> {
-        let system: Raw = self.read(&found.path).await?;
+        let system = self.seen(&found.path).await?;
         let Some(storage) = system.link("Storage").and_then(|link| self.link(link)) else {
             return Ok(Vec::new());
         };

@@ -4,18 +4,18 @@
 //! must be there.
 
 mod parts;
+mod survey;
 
 use farrier_sdk::interface::inspect::ESSENTIAL_PROPERTIES;
 use farrier_sdk::prelude::*;
 use reqwest::Method;
 use serde_json::json;
 
-use self::parts::Survey;
-use crate::client::error::Failure;
+use self::survey::Survey;
+use crate::client::error::{Failure, RedfishError};
 use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
-use crate::resource::raw::Raw;
 use crate::shared::{READ_LIMIT, Shared};
 
 /// Inspection over Redfish.
@@ -37,11 +37,12 @@ impl RedfishInspect {
     ///
     /// # Errors
     ///
-    /// Those of reading the System; [`Hardware`](ErrorKind::Hardware) when an essential property is nowhere.
+    /// Those of reading the System; [`Hardware`](ErrorKind::Hardware) when an essential property is nowhere, or what
+    /// kept the BMC from telling it.
     pub async fn survey(&self, task: &DriverTask<RedfishInfo>) -> Result<Inspection> {
         let operation = self.shared.operation(task, "inspect hardware", READ_LIMIT).await?;
         let found = operation.system(task.info().system_id()).await?;
-        let inspection = inspection(&operation, &found, &task.node().properties).await?;
+        let (inspection, trouble) = inspection(&operation, &found, &task.node().properties).await?;
         let missing: Vec<_> = ESSENTIAL_PROPERTIES
             .into_iter()
             .filter(|name| {
@@ -49,11 +50,16 @@ impl RedfishInspect {
             })
             .map(|name| format!("`{name}`"))
             .collect();
-        if !missing.is_empty() {
-            let text = format!("the BMC does not tell {} of `{}`", missing.join(", "), found.path);
-            return Err(operation.error(Method::GET, &found.path, Failure::Failed(text)).into());
+        match trouble {
+            _ if missing.is_empty() => Ok(inspection),
+            Some(trouble) => Err(trouble.into()),
+            None => {
+                let text = format!("the BMC does not tell {} of `{}`", missing.join(", "), found.path);
+                let error =
+                    DriverError::from(operation.error(Method::GET, &found.path, Failure::Failed(text)));
+                Err(error.with_details(json!({"error": "HardwareInspectionFailure"})))
+            }
         }
-        Ok(inspection)
     }
 }
 
@@ -72,15 +78,21 @@ impl InspectInterface for RedfishInspect {
     }
 }
 
-/// Everything a BMC tells of a machine.
-async fn inspection(operation: &Operation, found: &Found, known: &Map<String, Value>) -> Result<Inspection> {
-    let system: Raw = operation.read(&found.path).await?;
-    let mut survey = Survey::new(operation, operation.expands(found).await);
-    let processors = survey.processors(&system).await?;
-    let interfaces = survey.interfaces(&system).await?;
-    let disks = survey.disks(&system).await?;
-    let cards = survey.cards(&system).await?;
+/// Everything a BMC tells of a machine, and why parts are missing that it did not answer for.
+async fn inspection(
+    operation: &Operation,
+    found: &Found,
+    known: &Map<String, Value>,
+) -> Result<(Inspection, Option<RedfishError>)> {
+    let system = operation.seen(&found.path).await?;
     let mode = operation.boot_mode(found).await?;
+    let mut survey = Survey::new(operation, operation.expands(found).await);
+    // What is essential comes first: the time may not last for all.
+    let processors = survey.processors(&system).await?;
+    let disks = survey.disks(&system).await?;
+    let interfaces = survey.interfaces(&system).await?;
+    let neighbors = survey.neighbors(operation.chassis(found), &interfaces).await?;
+    let cards = survey.cards(&system).await?;
     let memory_mib = system.part("MemorySummary").number("TotalSystemMemoryGiB").and_then(parts::mib_of);
 
     let mut properties = Map::new();
@@ -109,8 +121,11 @@ async fn inspection(operation: &Operation, found: &Found, known: &Map<String, Va
             "serial_number": system.text("SerialNumber"), "system_uuid": system.text("UUID"),
             "sku": system.text("SKU")}),
     );
-    let plugin_data = Map::from_iter([("redfish_system".to_owned(), json!(found.path))]);
-    Ok(Inspection { inventory, plugin_data, properties })
+    let mut plugin_data = Map::from_iter([("redfish_system".to_owned(), json!(found.path))]);
+    if !neighbors.is_empty() {
+        plugin_data.insert("parsed_lldp".to_owned(), Value::Object(neighbors));
+    }
+    Ok((Inspection { inventory, plugin_data, properties }, survey.into_trouble()))
 }
 
 /// The capabilities of a node, `name:value` with commas between them, with this boot mode.

@@ -13,7 +13,6 @@ use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
 use crate::indicator::Component;
 use crate::power::{Restart, interrupt};
-use crate::resource::raw::Raw;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
 use crate::virtual_media::{ImageUrl, MediaKind, tuning};
 
@@ -126,7 +125,7 @@ impl ManagementInterface for RedfishManagement {
 
     async fn get_mac_addresses(&self, task: &DriverTask<RedfishInfo>) -> Result<Vec<String>> {
         let (operation, found) = self.read(task, "get mac addresses").await?;
-        let system: Raw = operation.read(&found.path).await?;
+        let system = operation.seen(&found.path).await?;
         let expand = operation.expands(&found).await;
         let mut found: Vec<String> = Vec::new();
         for (_, card) in operation.collection(&system, "EthernetInterfaces", expand).await? {

@@ -35,6 +35,19 @@ pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     }
 }
 
+/// Reads the part of a resource that a fragment names, such as `/PowerControl/0`.
+///
+/// # Errors
+///
+/// As [`read`], and when there is no such part.
+pub fn read_part<T: DeserializeOwned>(body: &[u8], part: &str) -> Result<T, String> {
+    let whole: serde_json::Map<String, Value> = read(body)?;
+    let whole = Value::Object(whole);
+    let part = whole.pointer(part).filter(|part| part.is_object());
+    let part = part.ok_or("it lacks the part that the link names")?;
+    T::deserialize(part).map_err(|error| format!("a part that cannot be read: {error}"))
+}
+
 /// A reference to another resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
@@ -79,10 +92,11 @@ pub(crate) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     Ok(number.and_then(|number| u8::try_from(number).ok()).filter(|number| *number <= 100))
 }
 
-/// A list of texts; other members are left out, anything but a list is absent.
+/// A list of texts; other members are left out. Anything but a list is absent, and so is a list of nothing: a BMC that
+/// gives none as the values that are allowed does not say.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     let Value::Array(list) = Value::deserialize(deserializer)? else { return Ok(None) };
-    Ok(Some(list.into_iter().filter_map(text_of).collect()))
+    Ok(Some(list.into_iter().filter_map(text_of).collect()).filter(|texts: &Vec<String>| !texts.is_empty()))
 }
 
 /// An object that is read as `T`; anything else is absent.
@@ -166,6 +180,17 @@ mod tests {
         assert_eq!(system.manufacturer.as_deref(), Some("Acme"));
         let links = system.links.unwrap();
         assert_eq!((links.managed_by, links.chassis), (vec!["/redfish/v1/Managers/1".to_owned()], vec![]));
+    }
+
+    #[test]
+    fn a_fragment_names_a_part() {
+        let body = json!({"Drives": [{"PowerState": "On"}, 7]}).to_string();
+        let part = |part| read_part::<System>(body.as_bytes(), part).map(|system| system.power_state);
+
+        assert_eq!(part("/Drives/0"), Ok(Some("On".to_owned())));
+        for missing in ["/Drives/1", "/Drives/2", "/Drives", "Drives/0", "/"] {
+            assert!(part(missing).is_err(), "{missing}");
+        }
     }
 
     #[test]

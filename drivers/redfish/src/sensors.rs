@@ -189,7 +189,7 @@ impl Operation {
     }
 
     async fn add_drives(&self, readings: &mut Readings, found: &Found, expand: bool) -> Result<()> {
-        let Some(system) = self.look(&found.path).await? else { return Ok(()) };
+        let system = self.seen(&found.path).await?;
         let name = system.id(&found.path);
         let simple = self.collection(&system, "SimpleStorage", expand).await?;
         for (path, storage) in &simple {

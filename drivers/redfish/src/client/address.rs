@@ -167,16 +167,19 @@ impl Address {
     ///
     /// The host of an absolute link is dropped, because BMCs behind address translation name themselves
     /// wrongly and nobody else may see our credentials. `None` for what must not be followed: links that are
-    /// not below `/redfish/` or the root of the service, climb with dots, or hold control characters.
+    /// not below `/redfish/` or the root of the service, climb with dots, or hold control characters. A fragment that
+    /// names a part of the resource stays; it is not sent.
     #[must_use]
     pub fn link(&self, link: &str) -> Option<String> {
         let path = path_of(link)?;
         let low = path.to_ascii_lowercase();
         let below = low.starts_with("/redfish/") || low.starts_with(&self.prefix.to_ascii_lowercase());
-        below.then(|| path.to_owned())
+        let part = link.split_once('#').map(|(_, part)| part);
+        let part = part.filter(|part| part.starts_with('/') && !part.contains(is_odd));
+        below.then(|| part.map_or_else(|| path.to_owned(), |part| format!("{path}#{part}")))
     }
 
-    /// Where a redirect from `path` leads on this BMC; `None` when it leads elsewhere.
+    /// Where a redirect from `path` leads on this BMC; `None` when it leads elsewhere, or out of the service.
     #[must_use]
     pub fn redirect(&self, path: &str, location: &str) -> Option<String> {
         let asked = reqwest::Url::parse(&self.url(path)).ok()?;
@@ -185,7 +188,8 @@ impl Address {
             && asked.host_str() == target.host_str()
             && asked.port_or_known_default() == target.port_or_known_default();
         let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
-        same.then(|| format!("{}{query}", target.path()))
+        let path = format!("{}{query}", target.path());
+        (same && self.link(&format!("{}/", canonical(&path))).is_some()).then_some(path)
     }
 }
 
@@ -219,8 +223,13 @@ pub fn canonical(path: &str) -> &str {
     path.split('?').next().unwrap_or_default().trim_end_matches('/')
 }
 
+/// Whether a character stands in no link.
+fn is_odd(c: char) -> bool {
+    c.is_control() || c.is_whitespace() || c == '\\'
+}
+
 fn is_sane_path(path: &str) -> bool {
-    let clean = path.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\');
+    let clean = !path.contains(is_odd);
     let climbs = canonical(path).split('/').any(|part| {
         let part = part.to_ascii_lowercase().replace("%2e", ".");
         part == "." || part == ".."
@@ -331,7 +340,12 @@ mod tests {
             ("/redfish/v1/Systems/1", Some("/redfish/v1/Systems/1")),
             ("/redfish/v1/systems/1/bios/settings/", Some("/redfish/v1/systems/1/bios/settings/")),
             ("https://10.0.0.1/redfish/v1/x?$skip=2", Some("/redfish/v1/x?$skip=2")),
-            ("/redfish/v1/Chassis/1/Power#/PowerControl/0", Some("/redfish/v1/Chassis/1/Power")),
+            (
+                "https://h/redfish/v1/Chassis/1/Power#/PowerControl/0",
+                Some("/redfish/v1/Chassis/1/Power#/PowerControl/0"),
+            ),
+            ("/redfish/v1/Chassis/1/Power#top", Some("/redfish/v1/Chassis/1/Power")),
+            ("/redfish/v1/Chassis/1/Power#/a\r\nX: y", Some("/redfish/v1/Chassis/1/Power")),
             ("//evil.example/redfish/v1/", None),
             ("/redfish/v1/../../etc", None),
             ("/redfish/v1/%2E%2e/x", None),
@@ -357,6 +371,9 @@ mod tests {
             ("https://bmc1:444/redfish", None),
             ("http://bmc1/redfish", None),
             ("//bmc2/redfish", None),
+            ("/login.html", None),
+            ("/redfish/../login.html", None),
+            ("/redfish/v1", Some("/redfish/v1")),
             ("", None),
         ];
         for (location, target) in cases {

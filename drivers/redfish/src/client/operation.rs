@@ -1,7 +1,7 @@
 //! What one call of the conductor asks of a BMC.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ use super::message::Severity;
 use super::pool::Lease;
 use super::transport::{Answer, Outgoing};
 use super::{Known, Scope};
+use crate::resource::raw::Raw;
 use crate::resource::root::Root;
+use crate::resource::system::System;
 use crate::resource::{self, text};
 
 /// Longest registry read, in bytes; some BMCs describe thousands of settings in several languages.
@@ -38,6 +40,8 @@ pub struct Operation {
     basic_only: AtomicBool,
     /// Tags of what was read, by path.
     tags: Mutex<HashMap<String, Option<String>>>,
+    /// The System as it was read last, with its path: what is not in its type is not asked for again.
+    seen: Mutex<Option<(String, Vec<u8>)>>,
 }
 
 impl Operation {
@@ -51,13 +55,16 @@ impl Operation {
         let deadline = call_ends.map_or(now + limit, |end| end.min(now + limit));
         let limit = deadline.saturating_duration_since(now);
         let scope = Scope { operation, deadline, limit };
-        Self { lease, scope, call_ends, basic_only: AtomicBool::new(false), tags: Mutex::default() }
+        let (basic_only, tags, seen) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        Self { lease, scope, call_ends, basic_only, tags, seen }
     }
 
     /// The same operation with a limit of its own from now on, for one of its parts.
     #[must_use]
     pub fn part(&self, limit: Duration) -> Self {
-        Self::new(self.lease.clone(), self.scope.operation, limit, self.call_ends)
+        let part = Self::new(self.lease.clone(), self.scope.operation, limit, self.call_ends);
+        // A BMC without a free session is not asked for one by each part.
+        Self { basic_only: AtomicBool::new(self.basic_only.load(Ordering::Relaxed)), ..part }
     }
 
     /// What the conductor wants.
@@ -90,7 +97,7 @@ impl Operation {
         sleep(pause.min(self.time_left())).await;
     }
 
-    /// Reads a resource.
+    /// Reads a resource, or the part of it that a path with a fragment names.
     ///
     /// # Errors
     ///
@@ -101,8 +108,34 @@ impl Operation {
         if !answer.status.is_success() {
             return Err(self.refused(Method::GET, path, &answer));
         }
-        let read = resource::read(&answer.body);
+        let read = match path.split_once('#') {
+            Some((_, part)) => resource::read_part(&answer.body, part),
+            None => resource::read(&answer.body),
+        };
         read.map_err(|reason| self.unexpected(Method::GET, path, reason))
+    }
+
+    /// Reads a System, and keeps it for [`seen`](Self::seen).
+    pub(crate) async fn read_system(&self, path: &str) -> Result<System> {
+        let answer = self.fetch(path).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(Method::GET, path, &answer));
+        }
+        let read = resource::read(&answer.body);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((path.to_owned(), answer.body));
+        read.map_err(|reason| self.unexpected(Method::GET, path, reason))
+    }
+
+    /// All of a System: as this operation has read it, else read now.
+    pub(crate) async fn seen(&self, path: &str) -> Result<Raw> {
+        let seen = {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.as_ref().filter(|(known, _)| known == path).and_then(|(_, body)| resource::read(body).ok())
+        };
+        match seen {
+            Some(seen) => Ok(seen),
+            None => self.read(path).await,
+        }
     }
 
     /// Reads a registry, which may be larger than anything else; `None` when it is missing.
@@ -361,8 +394,9 @@ fn tag_of(answer: &Answer) -> Option<String> {
         etag: Option<String>,
     }
 
-    if let Some(tag) = answer.headers.get(ETAG) {
-        return tag.to_str().ok().map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned);
+    let header = answer.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::trim);
+    if let Some(tag) = header.filter(|tag| !tag.is_empty()) {
+        return Some(tag.to_owned());
     }
     let named = answer.body.windows(TAG_NAME.len()).any(|window| window == TAG_NAME);
     if named { resource::read::<Tagged>(&answer.body).ok()?.etag } else { None }

@@ -1,15 +1,12 @@
-//! Parts of a machine: processors, network cards, disks.
+//! Parts of a machine: processors, disks, network cards and what they are plugged into.
 
-use farrier_sdk::prelude::warn;
+use farrier_sdk::prelude::Map;
 use serde_json::{Value, json};
 
+use super::survey::Survey;
 use crate::client::error::Result;
-use crate::client::operation::Operation;
 use crate::management::mac;
 use crate::resource::raw::Raw;
-
-/// Most requests of one inspection; the parts after them are left out.
-const REQUESTS_MAX: usize = 300;
 
 /// The smallest disk that can hold an instance.
 const DISK_SIZE_MIN: u64 = 4 << 30;
@@ -21,14 +18,20 @@ const ARCHITECTURES: [(&str, &str); 5] =
     [("x86-64", "x86_64"), ("ARM-A64", "aarch64"), ("x86", "i686"), ("IA-64", "ia64"), ("MIPS64", "mips64")];
 
 /// The same for families of processors, where the instruction set is not told.
-const FAMILIES: [(&str, &str); 3] = [("x86", "x86_64"), ("ARM", "aarch64"), ("Power", "ppc64le")];
+const FAMILIES: [(&str, &str); 5] =
+    [("x86", "x86_64"), ("ARM", "aarch64"), ("IA-64", "ia64"), ("MIPS", "mips64"), ("Power", "ppc64le")];
 
-/// Reads the parts of one machine, as many as may be.
-pub(super) struct Survey<'a> {
-    operation: &'a Operation,
-    expand: bool,
-    requests: usize,
-}
+/// What a switch says of itself: our names and the standard's.
+///
+/// Source: DSP0268, `Port`, `LLDPReceive`; Ironic, `parsed_lldp`.
+const NEIGHBOR: [(&str, &str); 6] = [
+    ("switch_chassis_id", "ChassisId"),
+    ("switch_port_id", "PortId"),
+    ("switch_system_name", "SystemName"),
+    ("switch_port_management_vlan_id", "ManagementVlanId"),
+    ("switch_mgmt_address_ipv4", "ManagementAddressIPv4"),
+    ("switch_mgmt_address_ipv6", "ManagementAddressIPv6"),
+];
 
 /// All processors of a machine.
 #[derive(Debug, Default)]
@@ -56,30 +59,7 @@ pub(super) struct Disks {
     pub(super) local_gib: Option<u64>,
 }
 
-impl<'a> Survey<'a> {
-    pub(super) fn new(operation: &'a Operation, expand: bool) -> Self {
-        Self { operation, expand, requests: 0 }
-    }
-
-    /// Members of a collection; nothing when too much was asked already.
-    async fn members(&mut self, holder: &Raw, name: &str) -> Result<Vec<(String, Raw)>> {
-        if self.requests >= REQUESTS_MAX {
-            warn!(collection = name, "the machine has too many parts; these are left out");
-            return Ok(Vec::new());
-        }
-        let members = self.operation.collection(holder, name, self.expand).await?;
-        self.requests += 1 + if self.expand { 0 } else { members.len() };
-        Ok(members)
-    }
-
-    async fn look(&mut self, link: &str) -> Result<Option<(String, Raw)>> {
-        let Some(path) = self.operation.link(link).filter(|_| self.requests < REQUESTS_MAX) else {
-            return Ok(None);
-        };
-        self.requests += 1;
-        Ok(self.operation.look(&path).await?.map(|raw| (path, raw)))
-    }
-
+impl Survey<'_> {
     pub(super) async fn processors(&mut self, system: &Raw) -> Result<Processors> {
         let mut all = Processors::default();
         for (_, processor) in self.members(system, "Processors").await? {
@@ -126,14 +106,8 @@ impl<'a> Survey<'a> {
         let mut disks = Disks::default();
         let mut sizes = Vec::new();
         for (_, storage) in self.members(system, "Storage").await? {
-            for controller in storage.parts("StorageControllers") {
-                disks.controllers.push(
-                    json!({"name": controller.text("Name"), "manufacturer": controller.text("Manufacturer"),
-                    "model": controller.text("Model"), "serial_number": controller.text("SerialNumber")}),
-                );
-            }
-            for link in storage.links("Drives") {
-                let Some((path, drive)) = self.look(link).await? else { continue };
+            disks.controllers.extend(self.controllers(&storage).await?.iter().map(controller));
+            for (path, drive) in self.linked(&storage, "Drives").await? {
                 let Some(size) = drive.count("CapacityBytes") else { continue };
                 sizes.push(size);
                 disks.list.push(
@@ -164,20 +138,90 @@ impl<'a> Survey<'a> {
         Ok(disks)
     }
 
-    /// Functions of PCIe devices that have numbers.
-    pub(super) async fn cards(&mut self, system: &Raw) -> Result<Vec<Value>> {
-        let mut list = Vec::new();
-        for link in system.links("PCIeFunctions") {
-            let Some((_, function)) = self.look(link).await? else { continue };
-            let (Some(vendor), Some(product)) = (function.text("VendorId"), function.text("DeviceId")) else {
-                continue;
-            };
-            let number = |text: &str| text.trim_start_matches("0x").to_lowercase();
-            list.push(json!({"vendor_id": number(vendor), "product_id": number(product),
-                "class": function.text("ClassCode"), "revision": function.text("RevisionId")}));
+    /// Controllers of one storage: in a list, or in a collection on newer BMCs.
+    async fn controllers(&mut self, storage: &Raw) -> Result<Vec<Raw>> {
+        let list = storage.parts("StorageControllers");
+        if !list.is_empty() {
+            return Ok(list);
         }
-        Ok(list)
+        Ok(self
+            .members(storage, "Controllers")
+            .await?
+            .into_iter()
+            .map(|(_, controller)| controller)
+            .collect())
     }
+
+    /// Functions of PCIe devices that have numbers: those that the System names, else those of its devices.
+    pub(super) async fn cards(&mut self, system: &Raw) -> Result<Vec<Value>> {
+        let mut functions = self.linked(system, "PCIeFunctions").await?;
+        if functions.is_empty() {
+            for (_, device) in self.linked(system, "PCIeDevices").await? {
+                let own = self.members(&device, "PCIeFunctions").await?;
+                let own = if own.is_empty() {
+                    self.linked(&device.part("Links"), "PCIeFunctions").await?
+                } else {
+                    own
+                };
+                functions.extend(own);
+            }
+        }
+        Ok(functions.iter().filter_map(|(_, function)| card(function)).collect())
+    }
+
+    /// What the switches say that the ports of these chassis are plugged into: by the name of the interface where the
+    /// port tells its address, else by adapter and port.
+    pub(super) async fn neighbors(
+        &mut self,
+        chassis: Vec<String>,
+        interfaces: &[Value],
+    ) -> Result<Map<String, Value>> {
+        let mut neighbors = Map::new();
+        for (_, chassis) in self.read_all(chassis).await? {
+            for (at, adapter) in self.members(&chassis, "NetworkAdapters").await? {
+                for (path, port) in self.members(&adapter, "Ports").await? {
+                    let ethernet = port.part("Ethernet");
+                    let Some(neighbor) = neighbor(&ethernet.part("LLDPReceive")) else { continue };
+                    let own = || format!("{}:{}", adapter.id(&at), port.id(&path));
+                    neighbors.insert(interface_of(&ethernet, interfaces).unwrap_or_else(own), neighbor);
+                }
+            }
+        }
+        Ok(neighbors)
+    }
+}
+
+fn controller(controller: &Raw) -> Value {
+    json!({"name": controller.text("Name"), "manufacturer": controller.text("Manufacturer"),
+        "model": controller.text("Model"), "serial_number": controller.text("SerialNumber")})
+}
+
+fn card(function: &Raw) -> Option<Value> {
+    let number = |name: &str| Some(function.text(name)?.trim_start_matches("0x").to_lowercase());
+    Some(json!({"vendor_id": number("VendorId")?, "product_id": number("DeviceId")?,
+        "class": function.text("ClassCode"), "revision": function.text("RevisionId")}))
+}
+
+/// What a switch says; `None` when there is none that says which it is.
+fn neighbor(received: &Raw) -> Option<Value> {
+    let told = NEIGHBOR.iter().filter_map(|(ours, theirs)| {
+        let value = received.value(theirs).filter(|value| value.as_str() != Some(""))?;
+        Some(((*ours).to_owned(), value.clone()))
+    });
+    let told: Map<String, Value> = told.collect();
+    let is_named = told.contains_key("switch_chassis_id") || told.contains_key("switch_port_id");
+    is_named.then_some(Value::Object(told))
+}
+
+/// The interface whose address a port has.
+fn interface_of(ethernet: &Raw, interfaces: &[Value]) -> Option<String> {
+    let addresses = ethernet.value("AssociatedMACAddresses")?.as_array()?;
+    let own: Vec<String> = addresses.iter().filter_map(Value::as_str).filter_map(mac).collect();
+    let member = |interface: &Value, name: &str| interface.get(name)?.as_str().map(str::to_owned);
+    let found = interfaces
+        .iter()
+        .find(|interface| member(interface, "mac_address").is_some_and(|address| own.contains(&address)));
+    member(found?, "name")
 }
 
 /// Memory in MiB; nothing for none and for what cannot be.
@@ -202,14 +246,22 @@ mod tests {
 
     use super::*;
 
+    fn raw(value: Value) -> Raw {
+        serde_json::from_value(value).unwrap()
+    }
+
     #[test]
     fn architectures_have_our_names() {
-        let of = |value: Value| architecture_of(&serde_json::from_value(value).unwrap());
+        let of = |value: Value| architecture_of(&raw(value));
 
         assert_eq!(of(json!({"InstructionSet": "x86-64"})).as_deref(), Some("x86_64"));
         assert_eq!(
             of(json!({"InstructionSet": null, "ProcessorArchitecture": "ARM"})).as_deref(),
             Some("aarch64")
+        );
+        assert_eq!(
+            of(json!({"InstructionSet": "OEM", "ProcessorArchitecture": "IA-64"})).as_deref(),
+            Some("ia64")
         );
         assert_eq!(of(json!({"InstructionSet": "PDP-11"})), None);
     }
@@ -219,6 +271,20 @@ mod tests {
         assert_eq!(
             (mib_of(96.0), mib_of(0.5), mib_of(0.0), mib_of(-1.0), mib_of(1e300)),
             (Some(98_304), Some(512), None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_switch_counts_that_says_which_it_is() {
+        let told = |value: Value| neighbor(&raw(value));
+
+        assert_eq!(told(json!({})), None);
+        assert_eq!(told(json!({"ChassisId": "", "PortId": null, "SystemName": "s1"})), None);
+        assert_eq!(
+            told(json!({"ChassisId": "c1", "PortId": "Eth1/7", "ManagementVlanId": 4})),
+            Some(
+                json!({"switch_chassis_id": "c1", "switch_port_id": "Eth1/7", "switch_port_management_vlan_id": 4})
+            )
         );
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn allowed_values_are_found_beside_bad_members() {
         let info: ActionInfo = serde_json::from_value(json!({"Parameters": [null, 3,
-            {"Name": "Delay"}, {"Name": "ResetType", "AllowableValues": ["On", 1, "ForceOff"]}]}))
+            {"Name": "Delay", "AllowableValues": []}, {"Name": "ResetType", "AllowableValues": ["On", 1, "ForceOff"]}]}))
         .unwrap();
 
         assert_eq!(info.allowed("ResetType").unwrap(), ["On", "ForceOff"]);

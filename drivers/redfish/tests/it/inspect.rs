@@ -120,3 +120,116 @@ async fn what_cannot_be_read_is_left_out_and_what_is_essential_is_missed() {
     assert_eq!(error.kind(), ErrorKind::Hardware);
     assert!(error.message().contains("does not tell `memory_mb`, `cpu_arch`"), "{error}");
 }
+
+#[tokio::test]
+async fn a_part_that_never_answers_is_left_out_and_the_rest_is_told() {
+    let bmc = bmc(&usual());
+    bmc.change(SYSTEM, &json!({"MemorySummary": {"TotalSystemMemoryGiB": 96}}));
+    bmc.rule("GET", &format!("{SYSTEM}/EthernetInterfaces/0"), 9, Reply::Drop);
+    let bench = Bench::with(json!({"connection_attempts": 1}));
+
+    let found = bench.inspect.survey(&task(&bmc)).await.unwrap();
+
+    assert_eq!((&found.properties["local_gb"], &found.inventory["interfaces"]), (&json!(464), &json!([])));
+    assert_eq!(bmc.count("GET", SYSTEM), 1, "the System is read once");
+}
+
+#[tokio::test]
+async fn what_is_missing_because_the_bmc_went_away_is_not_missed() {
+    let bmc = bmc(&usual());
+    for part in ["Processors", "SimpleStorage", "EthernetInterfaces"] {
+        bmc.rule("GET", &format!("{SYSTEM}/{part}"), 99, Reply::Drop);
+    }
+    let bench = Bench::with(json!({"connection_attempts": 1}));
+
+    let error = bench.inspect.survey(&task(&bmc)).await.unwrap_err();
+
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unreachable, true), "{error}");
+}
+
+#[tokio::test]
+async fn no_inspection_asks_without_end() {
+    let functions = |count| (0..count).map(|n| json!({"@odata.id": format!("/redfish/v1/f/{n}")})).collect();
+    let links: Vec<Value> = functions(600);
+    let bmc = bmc(&usual());
+    bmc.change(SYSTEM, &json!({"MemorySummary": {"TotalSystemMemoryGiB": 96}, "PCIeFunctions": links}));
+    for n in 0..600 {
+        bmc.change(&format!("/redfish/v1/f/{n}"), &json!({"VendorId": "0x8086", "DeviceId": "0x1572"}));
+    }
+
+    let found = Bench::new().inspect.survey(&task(&bmc)).await.unwrap();
+
+    let cards = found.inventory["pci_devices"].as_array().unwrap();
+    assert!((200..300).contains(&cards.len()), "{}", cards.len());
+    assert_eq!(cards[0], json!({"vendor_id": "8086", "product_id": "1572", "class": null, "revision": null}));
+    assert!(bmc.asked().len() <= 310, "{}", bmc.asked().len());
+}
+
+#[tokio::test]
+async fn ports_tell_what_they_are_plugged_into() {
+    let bmc = bmc(&usual());
+    let chassis = "/redfish/v1/Chassis/1";
+    let (adapters, ports) =
+        (format!("{chassis}/NetworkAdapters"), format!("{chassis}/NetworkAdapters/1/Ports"));
+    bmc.change(
+        SYSTEM,
+        &json!({"MemorySummary": {"TotalSystemMemoryGiB": 96}, "Links": {"Chassis": [{"@odata.id": chassis}]}}),
+    );
+    bmc.change(chassis, &json!({"NetworkAdapters": {"@odata.id": adapters}}));
+    bmc.change(&adapters, &json!({"Members": [{"@odata.id": format!("{adapters}/1")}]}));
+    bmc.change(&format!("{adapters}/1"), &json!({"Id": "nic", "Ports": {"@odata.id": ports}}));
+    let members: Vec<Value> = (1..=3).map(|n| json!({"@odata.id": format!("{ports}/{n}")})).collect();
+    bmc.change(&ports, &json!({"Members": members}));
+    let port = |macs: Value, received: Value| json!({"Ethernet": {"AssociatedMACAddresses": macs, "LLDPReceive": received}});
+    bmc.change(
+        &format!("{ports}/1"),
+        &port(json!(["AA:BB:CC:00:11:22"]), json!({"ChassisId": "c1", "PortId": "Eth1/7"})),
+    );
+    bmc.change(&format!("{ports}/2"), &port(json!(null), json!({"ChassisId": "c2", "SystemName": "switch"})));
+    bmc.change(&format!("{ports}/3"), &port(json!([]), json!({})));
+
+    let found = Bench::new().inspect.survey(&task(&bmc)).await.unwrap();
+
+    assert_eq!(
+        found.plugin_data["parsed_lldp"],
+        json!({"eth0": {"switch_chassis_id": "c1", "switch_port_id": "Eth1/7"},
+            "nic:2": {"switch_chassis_id": "c2", "switch_system_name": "switch"}})
+    );
+}
+
+#[tokio::test]
+async fn newer_bmcs_have_collections_of_controllers_and_functions_and_links_to_parts() {
+    let bmc = bmc(&[("Processors", vec![json!({"InstructionSet": "ARM-A64"})])]);
+    let (storage, device) = ("/redfish/v1/Systems/1/Storage", "/redfish/v1/Devices/1");
+    let collection = |at: &str, member: &Value| {
+        bmc.change(at, &json!({"Members": [{"@odata.id": format!("{at}/1")}]}));
+        bmc.change(&format!("{at}/1"), member);
+    };
+    bmc.change(
+        SYSTEM,
+        &json!({"MemorySummary": {"TotalSystemMemoryGiB": 1}, "Storage": {"@odata.id": storage},
+        "PCIeDevices": [{"@odata.id": device}]}),
+    );
+    collection(
+        storage,
+        &json!({"Controllers": {"@odata.id": format!("{storage}/c")},
+        "Drives": [{"@odata.id": "/redfish/v1/Backplane#/Drives/1"}, {"@odata.id": "/redfish/v1/Backplane#/Drives/7"}]}),
+    );
+    collection(&format!("{storage}/c"), &json!({"Name": "HBA", "Model": "9600"}));
+    bmc.change(
+        "/redfish/v1/Backplane",
+        &json!({"CapacityBytes": 1, "Drives": [{}, {"Name": "d1", "CapacityBytes": 10_u64 << 30}]}),
+    );
+    bmc.change(device, &json!({"PCIeFunctions": {"@odata.id": format!("{device}/f")}}));
+    collection(&format!("{device}/f"), &json!({"VendorId": "0x10DE", "DeviceId": "0x2330"}));
+
+    let found = Bench::new().inspect.survey(&task(&bmc)).await.unwrap();
+
+    assert_eq!(found.inventory["storage_controllers"][0]["model"], "9600");
+    assert_eq!(found.inventory["pci_devices"][0]["vendor_id"], "10de");
+    assert_eq!(
+        (&found.inventory["disks"][0]["name"], &found.properties["local_gb"]),
+        (&json!("d1"), &json!(9))
+    );
+    assert_eq!(bmc.count("GET", "/redfish/v1/Backplane"), 2, "the fragment is not sent");
+}
