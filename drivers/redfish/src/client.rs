@@ -104,8 +104,10 @@ struct Known {
 /// Where a machine's virtual media devices are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct MediaPlaces {
-    /// Collections of them: the System's own first, then those of its managers.
+    /// Collections of them: the System's own first, if it has one, then those of its managers.
     pub(crate) collections: Vec<String>,
+    /// Whether the first is the System's own.
+    pub(crate) has_own: bool,
     /// Whether the devices can be read together with their collection.
     pub(crate) expands: bool,
 }
@@ -233,12 +235,13 @@ impl Client {
         if answer.status.is_success() {
             return Ok(None);
         }
-        if !effort.plain && simplify(outgoing, answer.status) {
-            effort.plain = true;
-            return Ok(Some(Duration::ZERO));
-        }
         let messages = answer.messages();
         let Some(again) = retry::judge(&outgoing.method, answer.status, &answer.headers, &messages) else {
+            // One that only says "not now" has nothing against what it was sent.
+            if !effort.plain && simplify(outgoing, answer.status) {
+                effort.plain = true;
+                return Ok(Some(Duration::ZERO));
+            }
             return Ok(None);
         };
         effort.busy_answers += 1;

@@ -246,16 +246,22 @@ impl Operation {
         if seen { Ok(()) } else { Err(self.no_media(&path)) }
     }
 
-    /// Devices to insert into, with the collection they are in: the System's, else those of its managers.
+    /// Devices to insert into, with the collection that the first is in: the System's, else those of all its managers.
     async fn media_slots(&self, system: Option<&str>) -> Result<(Vec<Slot>, String)> {
         let (path, places) = self.media_places(system).await?;
-        for place in places.collections {
-            let slots = self.slots_of(&place, places.expands).await?;
-            if !slots.is_empty() {
-                return Ok((slots, place));
+        let (mut slots, mut first) = (Vec::new(), None);
+        for (number, place) in places.collections.into_iter().enumerate() {
+            let found = self.slots_of(&place, places.expands).await?;
+            if found.is_empty() {
+                continue;
+            }
+            slots.extend(found);
+            first.get_or_insert(place);
+            if number == 0 && places.has_own {
+                break;
             }
         }
-        Err(self.no_media(&path))
+        first.map(|first| (slots, first)).ok_or_else(|| self.no_media(&path))
     }
 
     async fn slots_of(&self, place: &str, expands: bool) -> Result<Vec<Slot>> {
@@ -276,6 +282,7 @@ impl Operation {
         }
         let found = self.system(system).await?;
         let own = found.system.virtual_media.as_deref().and_then(|link| self.link(link));
+        let has_own = own.is_some();
         let mut collections: Vec<String> = own.into_iter().collect();
         for manager in self.managers(&found).await? {
             let Some(manager) = self.read_optional::<Manager>(&manager).await? else { continue };
@@ -284,7 +291,7 @@ impl Operation {
                 collections.push(link);
             }
         }
-        let places = MediaPlaces { expands: self.expands(&found).await, collections };
+        let places = MediaPlaces { expands: self.expands(&found).await, collections, has_own };
         self.lease().remember_media(&found.path, places.clone());
         Ok((found.path, places))
     }

@@ -117,7 +117,7 @@ pub enum Failure {
         messages: Messages,
     },
     /// An answer other than 2xx.
-    #[error("{request} answered {}{}", status.as_u16(), with_colon(messages))]
+    #[error("{request} answered {}{}", status.as_u16(), said(*status, messages))]
     Status {
         /// The request, for the text.
         request: String,
@@ -127,7 +127,7 @@ pub enum Failure {
         messages: Messages,
     },
     /// The BMC went on saying that it is busy.
-    #[error("the BMC is not ready: {request} answered {} after {}{}", status.as_u16(), times(*attempts), with_colon(messages))]
+    #[error("the BMC is not ready: {request} answered {} after {}{}", status.as_u16(), times(*attempts), said(*status, messages))]
     NotReady {
         /// The request, for the text.
         request: String,
@@ -311,8 +311,12 @@ fn times(attempts: u32) -> String {
     if attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") }
 }
 
-fn with_colon(messages: &Messages) -> String {
-    if messages.is_empty() { String::new() } else { format!(": {messages}") }
+/// What the BMC said, else what its status means.
+fn said(status: StatusCode, messages: &Messages) -> String {
+    if !messages.is_empty() {
+        return format!(": {messages}");
+    }
+    status.canonical_reason().map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 #[cfg(test)]
@@ -358,7 +362,8 @@ mod tests {
             status(404, r#"{"error": {"message": "Gone."}}"#),
             @"get power state failed: GET `/redfish/v1/Systems/1` at `https://bmc1` answered 404: Gone."
         );
-        assert_snapshot!(status(400, ""), @"get power state failed: GET `/redfish/v1/Systems/1` at `https://bmc1` answered 400");
+        assert_snapshot!(status(400, ""), @"get power state failed: GET `/redfish/v1/Systems/1` at `https://bmc1` answered 400: Bad Request");
+        assert_snapshot!(status(599, ""), @"get power state failed: GET `/redfish/v1/Systems/1` at `https://bmc1` answered 599");
     }
 
     #[test]

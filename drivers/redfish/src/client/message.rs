@@ -150,12 +150,15 @@ impl Messages {
     }
 }
 
-/// The most severe message with its identifier, else the text beside the messages.
+/// The most severe message with its identifier, else the text beside the messages; never longer than
+/// [`TEXT_SIZE_MAX`].
 impl fmt::Display for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.worst(), &self.text) {
             (Some(message), _) if !message.text.is_empty() => {
-                write!(f, "{} ({})", message.text, message.id)
+                let id = format!(" ({})", message.id);
+                let room = TEXT_SIZE_MAX.saturating_sub(id.chars().count());
+                write!(f, "{}{id}", clean(&message.text, room))
             }
             (Some(message), None) => f.write_str(&message.id),
             (_, Some(text)) => f.write_str(text),
@@ -287,6 +290,7 @@ mod tests {
             let text = format!("x{}", String::from_iter(text));
             let messages = read(&json!({"error": {"@Message.ExtendedInfo": [{"MessageId": "A.B", "Message": text}]}}));
             prop_assert!(messages.worst().unwrap().text.chars().count() <= TEXT_SIZE_MAX);
+            prop_assert!(messages.to_string().chars().count() <= TEXT_SIZE_MAX);
         }
     }
 }

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn a_turn_is_read_as_it_was_kept() {
         let system: System =
-            serde_json::from_value(json!({"LastResetTime": "1", "BootProgress": {}})).unwrap();
+            serde_json::from_value(json!({"LastResetTime": "1", "BootProgress": {"LastState": "x"}}))
+                .unwrap();
         let before = Marks::of(&Found { path: String::new(), system });
         for turn in [Turn::Off, Turn::On, Turn::Over { before }] {
             let kept = serde_json::to_value(&turn).unwrap();

@@ -24,6 +24,9 @@ pub(crate) struct Marks {
 impl Marks {
     pub(super) fn of(found: &Found) -> Self {
         let (reset_time, progress) = found.system.boot_marks();
+        // A time of no year and a progress of nothing are the same before and after every restart.
+        let reset_time = reset_time.filter(|time| !time.starts_with("0000"));
+        let progress = progress.filter(|progress| progress.is_shown());
         Self { reset_time: reset_time.map(str::to_owned), progress: progress.cloned() }
     }
 
@@ -133,6 +136,8 @@ pub(super) fn is_moving(found: &Found) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::resource::system::System;
 
@@ -165,6 +170,21 @@ mod tests {
         assert!(goal.is_reached(&found("On", Some("1")), true, early));
         assert!(goal.is_reached(&found("On", Some("1")), false, Duration::from_secs(15)));
         assert!(!goal.is_reached(&found("Off", Some("2")), true, Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_no_restart_changes_is_no_mark() {
+        let shown = |system: serde_json::Value| {
+            let system = serde_json::from_value(system).unwrap();
+            Marks::of(&Found { path: String::new(), system }).are_shown()
+        };
+
+        assert!(!shown(json!({"LastResetTime": "0000-00-00T00:00:00+00:00"})));
+        assert!(
+            !shown(json!({"BootProgress": {"LastState": "None"}})) && !shown(json!({"BootProgress": {}}))
+        );
+        assert!(shown(json!({"LastResetTime": "2026-01-01T00:00:00Z"})));
+        assert!(shown(json!({"BootProgress": {"LastState": "OSRunning"}})));
     }
 
     #[test]

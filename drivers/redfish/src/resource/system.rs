@@ -98,6 +98,14 @@ pub struct BootProgress {
     pub last_state_time: Option<String>,
 }
 
+impl BootProgress {
+    /// Whether it says anything.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.last_state.as_deref().is_some_and(|state| state != "None") || self.last_state_time.is_some()
+    }
+}
+
 /// What a System belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

@@ -303,6 +303,33 @@ async fn a_device_that_stays_empty_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_device_of_any_manager_will_do() {
+    let bmc = managed(&[("1", json!(["Floppy"]))]);
+    let (other, place) = ("/redfish/v1/Managers/2", "/redfish/v1/Managers/2/VirtualMedia");
+    bmc.change(SYSTEM, &json!({"Links": {"ManagedBy": [{"@odata.id": MANAGER}, {"@odata.id": other}]}}));
+    bmc.change(other, &json!({"VirtualMedia": {"@odata.id": place}}));
+    add(&bmc, place, &[("cd", json!(["CD"]))]);
+    let (bench, task) = (Bench::new(), task(&bmc));
+
+    bench.management.attach_virtual_media(&task, "cdrom".to_owned(), IMAGE.to_owned()).await.unwrap();
+
+    assert_eq!(image_in(&bmc, &format!("{place}/cd")), IMAGE);
+    assert_eq!(bench.management.get_virtual_media(&task).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_eject_that_is_not_possible_now_is_asked_for_again_with_its_body() {
+    let bmc = bmc(&[("cd", json!(["CD"]))]);
+    let (slot, eject) = (format!("{OWN}/cd"), eject_of(&format!("{OWN}/cd")));
+    bmc.change(&slot, &json!({"Inserted": true, "Image": IMAGE}));
+    bmc.rule("POST", &eject, 1, Reply::error(400, "iLO.2.14.InvalidOperationForSystemState", "in POST"));
+
+    Bench::new().management.detach_virtual_media(&task(&bmc), None).await.unwrap();
+
+    assert_eq!(bodies(&bmc, &eject), [json!({}), json!({})]);
+}
+
+#[tokio::test]
 async fn ejecting_looks_at_system_and_managers_and_needs_nothing_to_be_there() {
     let bmc = managed(&[("cd", json!(["CD"])), ("usb", json!(["USBStick"]))]);
     bmc.change(SYSTEM, &json!({"VirtualMedia": {"@odata.id": OWN}}));
