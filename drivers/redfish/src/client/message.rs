@@ -150,8 +150,7 @@ impl Messages {
     }
 }
 
-/// The most severe message with its identifier, else the text beside the messages; never longer than
-/// [`TEXT_SIZE_MAX`].
+/// The most severe message with its identifier, else the text beside the messages; at most 500 characters.
 impl fmt::Display for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.worst(), &self.text) {
