@@ -13,7 +13,7 @@
 //! - [`patch`]: changes to a resource.
 //! - [`error`]: names, statuses and bodies of errors, with the texts that clients know.
 //! - [`secret`]: what answers hide of a node's mappings.
-//! - [`argument`], [`boolean`], [`identity`], [`link`], [`literal`], [`schema`], [`time`]: the small pieces.
+//! - [`argument`], [`boolean`], [`depth`], [`identity`], [`link`], [`literal`], [`schema`], [`time`]: the small pieces.
 //!
 //! Source: Ironic REST API, 1.1 to 1.115.
 
@@ -25,6 +25,7 @@ pub mod boot_device;
 pub mod boot_mode;
 pub mod conductor;
 pub mod console;
+pub mod depth;
 pub mod driver;
 pub mod error;
 pub mod firmware;

@@ -305,6 +305,19 @@ fn any_operation() -> impl Strategy<Value = Value> {
     (op, path, any_json()).prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
 }
 
+#[test]
+fn a_member_does_not_become_too_deep_one_level_at_a_time() {
+    let dig = |levels: usize| -> Value {
+        let paths = (1..=levels).map(|level| format!("/extra{}", "/a".repeat(level)));
+        paths.map(|path| json!({"op": "add", "path": path, "value": {}})).collect()
+    };
+
+    assert!(patched(dig(DEPTH_MAX - 1)).is_ok());
+    let error = refused(dig(DEPTH_MAX));
+
+    assert!(error.starts_with("400 ") && error.ends_with("more than 32 levels are not allowed"), "{error}");
+}
+
 proptest! {
     #[test]
     fn no_body_panics(body in any_json()) {

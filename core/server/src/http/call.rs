@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use farrier_api::depth::{DEPTH_MAX, is_too_deep};
 use farrier_api::error::{ErrorName, Fault};
 use farrier_api::version::Microversion;
 use farrier_api::version::table::{Kind, Topic};
@@ -147,6 +148,10 @@ impl FromRequest<Arc<ApiState>> for Body {
         }
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| Fault::invalid(format!("The body of the request is not JSON: {error}")))?;
+        if is_too_deep(&value) {
+            let text = format!("The body of the request has more than {DEPTH_MAX} levels");
+            return Err(Fault::invalid(text).into());
+        }
         if !is_json {
             let text = format!("The body of the request has to be of type {JSON}");
             return Err(Fault::new(ErrorName::NotAcceptable, text).into());

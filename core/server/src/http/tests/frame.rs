@@ -156,6 +156,20 @@ async fn a_body_that_is_nested_too_deep_is_refused() {
     assert_eq!(answer.status, 400);
 }
 
+/// Of that depth serde_json still reads it, and drivers would not.
+#[tokio::test]
+async fn a_node_gets_no_value_that_drivers_would_refuse() {
+    let api = Api::new().await;
+    let deep = (0..40).fold(serde_json::json!(1), |value, _| serde_json::json!([value]));
+    let body = serde_json::json!({"driver": "fake-hardware", "name": "n1", "extra": {"deep": deep}});
+    let request = Request::post("/v1/nodes").header("content-type", "application/json");
+
+    let answer = api.send(request.body(Body::from(body.to_string())).unwrap()).await;
+
+    assert_eq!(answer.status, 400);
+    assert!(answer.error().contains("more than 32 levels"), "{}", answer.error());
+}
+
 #[tokio::test]
 async fn a_handler_that_panics_is_500_and_the_next_request_is_served() {
     let routes = axum::Router::new()
