@@ -36,6 +36,8 @@ pub(crate) struct Script(Arc<Mutex<State>>);
 struct State {
     answers: HashMap<String, VecDeque<Answer>>,
     calls: Vec<Call>,
+    /// How long each change of power might take.
+    limits: Vec<Option<Duration>>,
 }
 
 #[derive(Debug)]
@@ -102,6 +104,16 @@ impl Script {
     /// How often `method` was called.
     pub(crate) fn count(&self, method: &str) -> usize {
         self.asked().iter().filter(|call| call.split(' ').next() == Some(method)).count()
+    }
+
+    /// How long each change of power might take, in order.
+    pub(crate) fn limits(&self) -> Vec<Option<Duration>> {
+        self.state(|state| state.limits.clone())
+    }
+
+    /// Remembers how long a change of power may take.
+    fn given(&self, limit: Option<Duration>) {
+        self.state(|state| state.limits.push(limit));
     }
 
     /// Forgets what the driver was asked.
@@ -184,8 +196,10 @@ impl Script {
     /// The scripted implementations.
     fn plugin(&self) -> Plugin {
         let implementations = vec![
+            self.implementation(machine::Bios),
             self.implementation(machine::Boot),
             self.implementation(machine::Console),
+            self.implementation(machine::Firmware),
             self.implementation(machine::Management),
             self.implementation(machine::Power),
             self.implementation(machine::Storage),

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use farrier_sdk::error::{DriverError, ErrorKind};
+use farrier_sdk::error::{Chain, DriverError, ErrorKind};
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::bios::BiosClient;
 use farrier_sdk::interface::firmware::FirmwareClient;
@@ -21,7 +21,30 @@ const VENDOR: &str = "vendor";
 /// reason to stop: it is asked nothing more, and what was kept stays.
 pub(crate) async fn refresh(task: &mut ExclusiveTask) {
     if let Err(error) = read(task).await {
-        warn!(node = %task.node().uuid, error = %farrier_sdk::error::Chain(&error), "facts about a machine could not be read");
+        warn!(node = %task.node().uuid, error = %Chain(&error), "facts about a machine could not be read");
+    }
+}
+
+/// Reads anew what a step of `interface` may have changed, as soon as it is over: BIOS settings or firmware. Who calls
+/// meanwhile is told what is so, not what was so before a list of steps began.
+pub(crate) async fn refresh_after_step(task: &mut ExclusiveTask, interface: InterfaceType) {
+    let read = match interface {
+        InterfaceType::Bios => bios(task).await,
+        InterfaceType::Firmware => firmware(task).await,
+        InterfaceType::Boot
+        | InterfaceType::Deploy
+        | InterfaceType::Management
+        | InterfaceType::Network
+        | InterfaceType::Power
+        | InterfaceType::Console
+        | InterfaceType::Inspect
+        | InterfaceType::Raid
+        | InterfaceType::Rescue
+        | InterfaceType::Storage
+        | InterfaceType::Vendor => return,
+    };
+    if let Err(error) = read {
+        warn!(node = %task.node().uuid, %interface, error = %Chain(&error), "what a step changed could not be read");
     }
 }
 

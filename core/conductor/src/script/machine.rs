@@ -5,6 +5,56 @@ use serde_json::json;
 
 use super::Script;
 
+/// Nodes choose it by name. How often it was changed is a setting of its own.
+pub(super) struct Bios(pub(super) Script);
+
+#[interface(bios, name = "script")]
+impl BiosInterface for Bios {
+    type Info = NoInfo;
+
+    /// Change settings
+    #[step(clean, priority = 0)]
+    async fn apply_configuration(
+        &self,
+        task: &DriverTask<NoInfo>,
+        _settings: Vec<BiosSetting>,
+    ) -> Result<StepOutcome> {
+        self.0.step("bios.apply_configuration", task).await
+    }
+
+    /// Forget all settings
+    #[step(clean, priority = 0)]
+    async fn factory_reset(&self, task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        self.0.step("bios.factory_reset", task).await
+    }
+
+    async fn cache_bios_settings(&self, task: &DriverTask<NoInfo>) -> Result<Vec<BiosSetting>> {
+        let changes = self.0.count("bios.apply_configuration") + self.0.count("bios.factory_reset");
+        self.0.check("bios.cache_bios_settings", task).await?;
+        Ok(vec![BiosSetting { name: "Changes".to_owned(), value: json!(changes) }])
+    }
+}
+
+/// Nodes choose it by name. How often it was updated is its version.
+pub(super) struct Firmware(pub(super) Script);
+
+#[interface(firmware, name = "script")]
+impl FirmwareInterface for Firmware {
+    type Info = NoInfo;
+
+    /// Update something
+    #[step(clean, service)]
+    async fn update(&self, task: &DriverTask<NoInfo>, _settings: Vec<FirmwareUpdate>) -> Result<StepOutcome> {
+        self.0.step("firmware.update", task).await
+    }
+
+    async fn cache_firmware_components(&self, task: &DriverTask<NoInfo>) -> Result<Vec<FirmwareComponent>> {
+        let current_version = self.0.count("firmware.update").to_string();
+        self.0.check("firmware.cache_firmware_components", task).await?;
+        Ok(vec![FirmwareComponent { component: "bmc".to_owned(), current_version }])
+    }
+}
+
 pub(super) struct Boot(pub(super) Script);
 
 #[interface(boot, name = "script")]
@@ -98,6 +148,31 @@ impl ManagementInterface for Management {
         Ok(Some(BootMode::Uefi))
     }
 
+    async fn set_boot_mode(&self, task: &DriverTask<NoInfo>, _mode: BootMode) -> Result<()> {
+        self.0.call("management.set_boot_mode", task).await
+    }
+
+    async fn set_secure_boot_state(&self, task: &DriverTask<NoInfo>, _state: bool) -> Result<()> {
+        self.0.call("management.set_secure_boot_state", task).await
+    }
+
+    async fn attach_virtual_media(
+        &self,
+        task: &DriverTask<NoInfo>,
+        _device_type: String,
+        _image_url: String,
+    ) -> Result<()> {
+        self.0.call("management.attach_virtual_media", task).await
+    }
+
+    async fn detach_virtual_media(
+        &self,
+        task: &DriverTask<NoInfo>,
+        _device_types: Option<Vec<String>>,
+    ) -> Result<()> {
+        self.0.call("management.detach_virtual_media", task).await
+    }
+
     /// Do the first thing
     #[step(clean, priority = 30, abortable)]
     #[step(deploy, priority = 90)]
@@ -169,13 +244,20 @@ impl PowerInterface for Power {
         &self,
         task: &DriverTask<NoInfo>,
         state: PowerState,
-        _timeout: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<()> {
+        self.0.given(timeout);
         self.0.step_with("power.set_power_state", state, task).await.map(drop)
     }
 
-    async fn reboot(&self, task: &DriverTask<NoInfo>, _timeout: Option<Duration>) -> Result<()> {
+    async fn reboot(&self, task: &DriverTask<NoInfo>, timeout: Option<Duration>) -> Result<()> {
+        self.0.given(timeout);
         self.0.call("power.reboot", task).await
+    }
+
+    async fn get_supported_power_states(&self, _task: &DriverTask<NoInfo>) -> Result<Vec<PowerState>> {
+        use PowerState::{Off, On, Reboot, SoftOff, SoftReboot};
+        Ok(vec![On, Off, Reboot, SoftOff, SoftReboot])
     }
 
     /// Check something first

@@ -90,6 +90,8 @@ fn drivers() -> DriverConfig {
         enabled_network_interfaces: two("noop"),
         enabled_console_interfaces: two("fake"),
         enabled_rescue_interfaces: two("fake"),
+        enabled_bios_interfaces: two("no-bios"),
+        enabled_firmware_interfaces: two("no-firmware"),
         ..fake_drivers()
     }
 }

@@ -277,3 +277,6 @@ async fn set_secure_boot(task: &mut ExclusiveTask, wanted: bool) -> Result<(), C
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

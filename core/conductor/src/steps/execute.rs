@@ -14,7 +14,7 @@ use tracing::info;
 use super::wake::{self, What};
 use super::{Flow, children, flag, flow_history};
 use crate::error::ConductorError;
-use crate::operation::{self, agent, power};
+use crate::operation::{self, agent, facts, power};
 use crate::task::ExclusiveTask;
 
 /// How long a step, or what a driver does for an operation, may take.
@@ -159,7 +159,7 @@ fn pause_of(task: &ExclusiveTask, step: &Step) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(task.shared().config.max_conductor_wait_step_seconds)))
 }
 
-/// Calls the driver's method for a step.
+/// Calls the driver's method for a step, and reads what it may have changed of what is kept of the machine.
 ///
 /// # Errors
 ///
@@ -179,7 +179,12 @@ pub(crate) async fn call_step(
             DriverError::new(ErrorKind::BadPayload, text).caused_by(&error)
         })
     };
-    answer.await.map_err(caller.failed("execute_step"))
+    let outcome = answer.await.map_err(caller.failed("execute_step"))?;
+    // A step that is asked again is over when it says so.
+    if !matches!(outcome, StepOutcome::Wait { poll_after_ms: Some(_) }) {
+        facts::refresh_after_step(task, step.interface).await;
+    }
+    Ok(outcome)
 }
 
 /// Lets the flow wait: for the agent's call or, after a time, for the conductor itself.

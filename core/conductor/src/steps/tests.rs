@@ -2,6 +2,7 @@
 //! matters.
 
 mod children;
+mod facts;
 mod wake;
 
 use farrier_model::node::{Fault, Node};

@@ -4,9 +4,10 @@ use farrier_sdk::interface::InterfaceType;
 use uuid::Uuid;
 
 use super::*;
+use crate::config::ConductorConfig;
 use crate::script::{self, Script};
-use crate::task::Acquire;
 use crate::task::tests::{Fixture, quick};
+use crate::task::{Acquire, RequestContext};
 
 /// A node in `state` with volumes, in `power`.
 async fn node_in(state: S, power: PowerState) -> (Fixture, Script, Node) {
@@ -177,5 +178,34 @@ async fn the_error_that_explains_a_failed_node_outlives_a_change_of_power() {
         switch(&fixture, &node, PowerState::On).await.unwrap();
 
         assert_eq!(fixture.stored(&node).await.last_error.is_some(), kept, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_power_has_the_time_that_is_asked_for_or_that_of_its_kind() {
+    use PowerState::{Off, On, Reboot, SoftOff, SoftReboot};
+    for (from, request, given, expected) in [
+        (On, SoftOff, None, 601),
+        (On, SoftReboot, None, 601),
+        (On, SoftOff, Some(5), 5),
+        (On, Off, None, 61),
+        (On, Reboot, None, 61),
+        (On, Reboot, Some(7), 7),
+        (Off, On, None, 61),
+        (Off, On, Some(9), 9),
+    ] {
+        let config =
+            ConductorConfig { soft_power_off_timeout: 601, power_state_change_timeout: 61, ..quick() };
+        let (fixture, script) = script::fixture(config).await;
+        let node = Node { power_state: Some(from), ..Node::new(Uuid::new_v4(), "fake-hardware") };
+        let node = fixture.enrol(node).await;
+        let given = given.map(Duration::from_secs);
+
+        let name = node.uuid.into();
+        fixture.conductor.change_power(RequestContext::default(), &name, request, given).await.unwrap();
+
+        let node = fixture.unlocked(&node).await;
+        assert_eq!(node.last_error, None);
+        assert_eq!(script.limits(), [Some(Duration::from_secs(expected))], "{request} {given:?}");
     }
 }
