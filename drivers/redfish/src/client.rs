@@ -12,6 +12,7 @@
 //! | `gate` | how many requests a BMC gets at a time |
 //! | `operation` | what one call of the conductor asks of a BMC |
 //! | `job` | work that a BMC goes on with after its answer |
+//! | `push` | a file for a BMC that fetches none itself |
 //! | `pool` | the clients that are kept |
 //! | `message`, `error` | what BMCs say, and what becomes of it |
 //!
@@ -27,6 +28,7 @@ pub(crate) mod job;
 pub mod message;
 pub mod operation;
 pub mod pool;
+pub(crate) mod push;
 mod retry;
 mod session;
 pub mod tls;

@@ -17,6 +17,7 @@ use super::error::{Asked, Failure, RedfishError, Result};
 use super::etag::{Next, Tagging};
 use super::message::Severity;
 use super::pool::Lease;
+use super::push::Push;
 use super::transport::{Answer, Outgoing};
 use super::{Known, Scope};
 use crate::resource::raw::Raw;
@@ -275,6 +276,17 @@ impl Operation {
     pub async fn act(&self, target: &str, body: &Value) -> Result<Answer> {
         let body = Some(body.to_string().into_bytes());
         let answer = self.send(&Outgoing { body, ..Outgoing::new(Method::POST, target.to_owned()) }).await?;
+        self.accepted(Method::POST, target, answer)
+    }
+
+    /// Pushes a file; does not wait for work that goes on after the answer, and never sends it again as
+    /// [`act`](Self::act) does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`act`](Self::act); [`Failure::Failed`] when the file cannot be had.
+    pub(crate) async fn push(&self, target: &str, push: &Push<'_>) -> Result<Answer> {
+        let answer = self.lease.client().push(target, push, &self.scope, &self.basic_only).await?;
         self.accepted(Method::POST, target, answer)
     }
 

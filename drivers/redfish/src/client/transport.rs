@@ -215,7 +215,7 @@ impl Transport {
         self.read(response, outgoing, deadline).await
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         outgoing: &Outgoing,
         path: &str,
@@ -267,7 +267,7 @@ impl Transport {
         }
     }
 
-    async fn read(
+    pub(super) async fn read(
         &self,
         mut response: Response,
         outgoing: &Outgoing,
@@ -313,11 +313,11 @@ impl Transport {
         Ok(Answer { status, headers, body })
     }
 
-    fn silent(&self) -> Trouble {
+    pub(super) fn silent(&self) -> Trouble {
         Trouble::Silent { reason: format!("silent for {} s", self.patience.read.as_secs_f32()) }
     }
 
-    fn trouble(&self, error: &reqwest::Error, reused: bool) -> Trouble {
+    pub(super) fn trouble(&self, error: &reqwest::Error, reused: bool) -> Trouble {
         if let Some(tls) = find_tls(error) {
             return Trouble::NotSent { phase: Phase::Tls, reason: tls_reason(tls) };
         }
@@ -360,7 +360,7 @@ fn find_tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error
 }
 
 /// What was wrong at the bottom, in few words.
-fn innermost(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     let Some(last) = chain(error).last() else { return error.to_string() };
     match last.downcast_ref::<io::Error>() {
         // The text of the kind reads better than the system's, where there is a kind.

@@ -1,22 +1,48 @@
 //! Asking a BMC for an update, and finding one that was asked for.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::client::address::canonical;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::client::address::{canonical, path_of};
 use crate::client::error::{Failure, RedfishError, Result};
 use crate::client::operation::Operation;
+use crate::client::push::Push;
 use crate::discovery::Found;
 use crate::resource::raw::Raw;
 use crate::resource::task::{Task, TaskPhase};
 use crate::virtual_media::ImageUrl;
+
+/// Longest time a file may take to a BMC that fetches none itself.
+const PUSH_TIME_MAX: Duration = Duration::from_mins(30);
+
+/// Where a BMC takes files: in parts with what is to be done with them, or alone.
+const PUSH_PLACES: [(&str, bool); 2] = [("MultipartHttpPushUri", true), ("HttpPushUri", false)];
 
 /// What is asked for, and where.
 #[derive(Debug)]
 pub(super) struct Order {
     target: String,
     image: String,
-    body: Value,
+    way: Way,
+}
+
+/// How an image comes to a BMC.
+#[derive(Debug)]
+enum Way {
+    /// It fetches the image itself.
+    Fetched {
+        /// What it is asked for.
+        body: Value,
+    },
+    /// It is sent the image.
+    Pushed {
+        /// What goes with it.
+        parameters: Option<Value>,
+        /// Most bytes that it takes, if it says so.
+        size_max: Option<u64>,
+    },
 }
 
 impl Operation {
@@ -28,30 +54,54 @@ impl Operation {
             Some(path) => self.read_optional::<Raw>(path).await?.unwrap_or_default(),
             None => Raw::default(),
         };
-        let action = service.part("Actions").part("#UpdateService.SimpleUpdate");
-        let Some(target) = action.text("target").and_then(|target| self.link(target)) else {
-            let text = "this BMC fetches no firmware by itself; images cannot be pushed to it by this driver"
-                .to_owned();
-            let failure = Failure::Unsupported(text);
-            return Err(self.error(Method::POST, &found.path, failure));
+        let invalid = |text| self.error(Method::POST, &found.path, Failure::Invalid(text));
+        let image = ImageUrl::parse(url).map_err(invalid)?;
+        let targets = self.targets(found).await?;
+        let with_targets = |mut body: Map<String, Value>| {
+            body.extend(targets.clone().map(|targets| ("Targets".to_owned(), targets)));
+            Value::Object(body)
         };
-        let image =
-            ImageUrl::parse(url).map_err(|text| self.error(Method::POST, &target, Failure::Invalid(text)))?;
-        let mut body = json!({"ImageURI": image.as_str(), "TransferProtocol": image.protocol()});
-        // Only a BMC of several machines has to be told which one is meant.
-        let systems = root.systems.as_deref().and_then(|link| self.link(link));
-        if let Some(systems) = systems
-            && self.members(&systems).await?.len() > 1
-            && let Some(body) = body.as_object_mut()
-        {
-            body.insert("Targets".to_owned(), json!([found.path]));
+        let action = service.part("Actions").part("#UpdateService.SimpleUpdate");
+        if let Some(target) = action.text("target").and_then(|target| self.link(target)) {
+            let body = with_targets(Map::from_iter([
+                ("ImageURI".to_owned(), json!(image.as_str())),
+                ("TransferProtocol".to_owned(), json!(image.protocol())),
+            ]));
+            return Ok(Order { target, image: image.as_str().to_owned(), way: Way::Fetched { body } });
         }
-        Ok(Order { target, image: image.as_str().to_owned(), body })
+        // Only here a link may lead out of the service.
+        let place = PUSH_PLACES
+            .iter()
+            .find_map(|(name, in_parts)| Some((path_of(service.text(name)?)?.to_owned(), *in_parts)));
+        let Some((target, in_parts)) = place else {
+            let text = "this BMC neither fetches firmware nor takes any".to_owned();
+            return Err(self.error(Method::POST, &found.path, Failure::Unsupported(text)));
+        };
+        let parameters = in_parts.then(|| with_targets(Map::new()));
+        let way =
+            Way::Pushed { parameters, size_max: service.count("MaxImageSizeBytes").filter(|max| *max > 0) };
+        Ok(Order { target, image: image.as_str().to_owned(), way })
+    }
+
+    /// Which machine is meant: only a BMC of several has to be told.
+    async fn targets(&self, found: &Found) -> Result<Option<Value>> {
+        let systems = self.root().await?.systems.as_deref().and_then(|link| self.link(link));
+        Ok(match systems {
+            Some(systems) if self.members(&systems).await?.len() > 1 => Some(json!([found.path])),
+            Some(_) | None => None,
+        })
     }
 
     /// Asks for an update; where to watch it, if it goes on.
     pub(super) async fn begin_update(&self, order: &Order) -> Result<Option<String>> {
-        match self.act(&order.target, &order.body).await {
+        let answer = match &order.way {
+            Way::Fetched { body } => self.act(&order.target, body).await,
+            Way::Pushed { parameters, size_max } => {
+                let push = Push { url: &order.image, parameters: parameters.as_ref(), size_max: *size_max };
+                self.part(PUSH_TIME_MAX).push(&order.target, &push).await
+            }
+        };
+        match answer {
             Ok(answer) => Ok(self.monitor_of(&answer)),
             Err(error) if error.is_outcome_unknown() => self
                 .find_update(order)
@@ -87,11 +137,13 @@ impl Operation {
     /// Whether a task is this update under way.
     fn is_of(&self, task: &Raw, order: &Order) -> bool {
         let payload = task.part("Payload");
-        let target = payload.text("TargetUri").and_then(|target| self.link(target));
-        let same = target.is_some_and(|target| canonical(&target) == canonical(&order.target));
+        let target = payload.text("TargetUri").and_then(path_of);
+        let same = target.is_some_and(|target| canonical(target) == canonical(&order.target));
         let image = |body: &str| body.replace("\\/", "/").contains(&order.image);
         let task: Task = serde_json::from_value(Value::Object(task.0.clone())).unwrap_or_default();
-        same && payload.text("JsonBody").is_none_or(image) && task.phase() == Some(TaskPhase::Running)
+        // What is pushed does not stand in what was asked.
+        let named = matches!(order.way, Way::Pushed { .. }) || payload.text("JsonBody").is_none_or(image);
+        same && named && task.phase() == Some(TaskPhase::Running)
     }
 
     fn lost(&self, order: &Order, why: &str) -> RedfishError {
