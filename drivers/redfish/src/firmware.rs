@@ -3,11 +3,13 @@
 //! Updates of one step are made one after the other. Where they stand is in the node, so that any conductor can
 //! go on with them; a BMC that updates itself is away meanwhile, which is no error.
 
+mod images;
 mod order;
 mod update;
 
 use farrier_sdk::prelude::*;
 
+pub use self::images::{FirmwareImage, FirmwareImages};
 use self::update::{Outcome, Stage, Surroundings, Updates};
 use crate::client::error::RedfishError;
 use crate::client::operation::Operation;
@@ -40,6 +42,9 @@ const CARD: &str = "nic:";
 /// What the BMC itself is called among the components.
 const BMC: &str = "bmc";
 
+/// What an image is called of which nobody says what it is for.
+const ANYTHING: &str = "firmware";
+
 /// Firmware over Redfish.
 ///
 /// Source: Ironic, redfish firmware.
@@ -54,50 +59,67 @@ impl RedfishFirmware {
     pub fn new(shared: &Arc<Shared>) -> Self {
         Self { shared: Arc::clone(shared) }
     }
+}
 
-    fn pause(&self, stage: &Stage) -> StepOutcome {
-        let options = self.shared.options();
-        StepOutcome::wait(duration(match stage {
-            Stage::Checking { .. } => options.firmware_update_validation_interval,
-            Stage::Waiting { .. } | Stage::Idle | Stage::Asking { .. } | Stage::Running { .. } => {
-                options.firmware_update_status_interval
-            }
-        }))
+/// Makes updates, or goes on with them; what is wrong with them was looked at.
+pub(crate) async fn make_updates(
+    shared: &Shared,
+    task: &DriverTask<RedfishInfo>,
+    queue: Vec<FirmwareUpdate>,
+) -> Result<StepOutcome> {
+    let begun: Option<Updates> = progress::load(task, PROGRESS).await?;
+    let mut updates = begun.filter(|begun| begun.queue == queue).unwrap_or_else(|| Updates::new(queue));
+    let operation = shared.operation(task, "update firmware", step_limit(shared.options())).await?;
+    let outcome = go_on(shared.options(), task, &operation, &mut updates).await;
+    match &outcome {
+        Ok(_) => {}
+        Err(error) if error.is_retryable() => progress::save(task, PROGRESS, &updates).await?,
+        // What failed for good is not gone on with by the next step of the same kind.
+        Err(_) => progress::clear(task, PROGRESS).await?,
     }
+    outcome
+}
 
-    /// Goes on with the updates as far as that needs no waiting.
-    async fn go_on(
-        &self,
-        task: &DriverTask<RedfishInfo>,
-        operation: &Operation,
-        updates: &mut Updates,
-    ) -> Result<StepOutcome> {
-        let options = self.shared.options();
-        let bmc_wait = task.info().firmware_update_unresponsive_bmc_wait;
-        let surroundings = Surroundings {
-            system: task.info().system_id(),
-            restart: Restart::of(task, options),
-            bmc_wait: duration(bmc_wait.unwrap_or(options.firmware_update_reboot_delay)),
-        };
-        loop {
-            let outcome = updates.step(operation, &surroundings).await?;
-            match outcome {
-                Outcome::Moved => progress::save(task, PROGRESS, updates).await?,
-                Outcome::Wait => {
-                    progress::save(task, PROGRESS, updates).await?;
-                    return Ok(self.pause(&updates.stage));
-                }
-                Outcome::Soon => {
-                    progress::save(task, PROGRESS, updates).await?;
-                    return Ok(StepOutcome::wait(Duration::ZERO));
-                }
-                Outcome::AllDone => {
-                    progress::clear(task, PROGRESS).await?;
-                    return Ok(StepOutcome::Done);
-                }
+/// Goes on with the updates as far as that needs no waiting.
+async fn go_on(
+    options: &RedfishOptions,
+    task: &DriverTask<RedfishInfo>,
+    operation: &Operation,
+    updates: &mut Updates,
+) -> Result<StepOutcome> {
+    let bmc_wait = task.info().firmware_update_unresponsive_bmc_wait;
+    let surroundings = Surroundings {
+        system: task.info().system_id(),
+        restart: Restart::of(task, options),
+        bmc_wait: duration(bmc_wait.unwrap_or(options.firmware_update_reboot_delay)),
+    };
+    loop {
+        let outcome = updates.step(operation, &surroundings).await?;
+        match outcome {
+            Outcome::Moved => progress::save(task, PROGRESS, updates).await?,
+            Outcome::Wait => {
+                progress::save(task, PROGRESS, updates).await?;
+                return Ok(pause(options, &updates.stage));
+            }
+            Outcome::Soon => {
+                progress::save(task, PROGRESS, updates).await?;
+                return Ok(StepOutcome::wait(Duration::ZERO));
+            }
+            Outcome::AllDone => {
+                progress::clear(task, PROGRESS).await?;
+                return Ok(StepOutcome::Done);
             }
         }
     }
+}
+
+fn pause(options: &RedfishOptions, stage: &Stage) -> StepOutcome {
+    StepOutcome::wait(duration(match stage {
+        Stage::Checking { .. } => options.firmware_update_validation_interval,
+        Stage::Waiting { .. } | Stage::Idle | Stage::Asking { .. } | Stage::Running { .. } => {
+            options.firmware_update_status_interval
+        }
+    }))
 }
 
 #[interface(firmware, name = "redfish")]
@@ -116,19 +138,7 @@ impl FirmwareInterface for RedfishFirmware {
         settings: Vec<FirmwareUpdate>,
     ) -> Result<StepOutcome> {
         check(&settings)?;
-        let begun: Option<Updates> = progress::load(task, PROGRESS).await?;
-        let mut updates =
-            begun.filter(|begun| begun.queue == settings).unwrap_or_else(|| Updates::new(settings));
-        let operation =
-            self.shared.operation(task, "update firmware", step_limit(self.shared.options())).await?;
-        let outcome = self.go_on(task, &operation, &mut updates).await;
-        match &outcome {
-            Ok(_) => {}
-            Err(error) if error.is_retryable() => progress::save(task, PROGRESS, &updates).await?,
-            // What failed for good is not gone on with by the next step of the same kind.
-            Err(_) => progress::clear(task, PROGRESS).await?,
-        }
-        outcome
+        make_updates(&self.shared, task, settings).await
     }
 
     async fn cache_firmware_components(

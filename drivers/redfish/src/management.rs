@@ -11,6 +11,7 @@ use crate::client::operation::Operation;
 use crate::clock;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
+use crate::firmware::{FirmwareImages, make_updates};
 use crate::indicator::Component;
 use crate::power::{Restart, interrupt};
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
@@ -210,6 +211,17 @@ impl ManagementInterface for RedfishManagement {
             return Ok(());
         }
         Ok(operation.set_clock(&found, Timestamp::now(), None).await?)
+    }
+
+    /// Update firmware by images of which nothing is known; deprecated, for the step `update` of the firmware interface
+    /// knows what it updates
+    #[step(clean, service)]
+    pub async fn update_firmware(
+        &self,
+        task: &DriverTask<RedfishInfo>,
+        arguments: FirmwareImages,
+    ) -> Result<StepOutcome> {
+        make_updates(&self.shared, task, arguments.updates()?).await
     }
 
     async fn get_virtual_media(&self, task: &DriverTask<RedfishInfo>) -> Result<Vec<VirtualMedia>> {

@@ -6,7 +6,7 @@ use farrier_sdk::prelude::{FirmwareUpdate, warn};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{BMC, CARD};
+use super::{ANYTHING, BMC, CARD};
 use crate::client::error::{Failure, RedfishError, Result};
 use crate::client::job::Look;
 use crate::client::operation::Operation;
@@ -101,8 +101,7 @@ impl Updates {
         match self.stage.clone() {
             Stage::Idle => {
                 let found = operation.system(system).await?;
-                let before =
-                    if update.component == BMC { operation.bmc_version(&found).await? } else { None };
+                let before = if may_be_bmc(&update) { operation.bmc_version(&found).await? } else { None };
                 self.own = true;
                 self.stage = Stage::Asking { since: progress::now(), before };
                 Ok(Outcome::Moved)
@@ -145,7 +144,7 @@ impl Updates {
                 if !progress::is_over(since, update.wait.map_or(default, Duration::from_secs)) {
                     return Ok(Outcome::Wait);
                 }
-                if is_bmc {
+                if may_be_bmc(&update) {
                     operation.forget();
                 }
                 self.stage = Stage::Checking { since: progress::now(), good: 0 };
@@ -183,6 +182,12 @@ impl Updates {
         let over = progress::is_over(*since, duration(options.firmware_update_overall_timeout));
         let look = operation.part(operation.request_time() * 2).look_at_job(&path).await;
         match look {
+            // What nobody knows may need a start to take effect.
+            Ok(Look::Done | Look::Gone) if name == ANYTHING && !*restarted => {
+                let found = operation.system(system).await?;
+                (*restarted, *turn) = (true, Some(restart.first(&found)));
+                self.own = true;
+            }
             Ok(Look::Done) => self.stage = Stage::Waiting { since: progress::now() },
             Ok(Look::Gone) => {
                 warn!(
@@ -207,7 +212,9 @@ impl Updates {
                 let patience = duration(options.firmware_update_nic_starting_wait);
                 let wants_restart = match name.as_str() {
                     "bios" => true,
-                    name if name.starts_with(CARD) => starting && progress::is_over(*since, patience),
+                    name if name.starts_with(CARD) || name == ANYTHING => {
+                        starting && progress::is_over(*since, patience)
+                    }
                     _ => false,
                 };
                 if *restarted || !wants_restart {
@@ -264,6 +271,11 @@ impl Updates {
         self.stage = Stage::Idle;
         Ok(Outcome::Moved)
     }
+}
+
+/// Whether an update may be one of the BMC itself.
+fn may_be_bmc(update: &FirmwareUpdate) -> bool {
+    matches!(update.component.as_str(), BMC | ANYTHING)
 }
 
 impl Operation {

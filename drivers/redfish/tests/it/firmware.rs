@@ -357,6 +357,57 @@ async fn a_bmc_that_neither_fetches_nor_takes_images_says_so() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
 }
 
+/// Calls the older step as a conductor does, each time by a driver that knows nothing.
+async fn run_images(task: &Task, images: &Value) -> Result<()> {
+    for _ in 0..50 {
+        let images = farrier_sdk::serde_json::from_value(json!({"firmware_images": images})).unwrap();
+        if Bench::new().management.update_firmware(task, images).await? == StepOutcome::Done {
+            return Ok(());
+        }
+    }
+    Err(DriverError::timeout("the update goes on forever"))
+}
+
+#[tokio::test]
+async fn images_of_anything_are_followed_by_a_start_each() {
+    let bmc = bmc();
+    bmc.rule("POST", UPDATE, 1, Reply::status(202).with("Location", MONITOR));
+    // One ends, is asked for again after the start, and so is the next.
+    bmc.rule("GET", MONITOR, 1, running("Running"));
+    bmc.rule("GET", MONITOR, 4, ended("Completed", "OK", "done"));
+    let (task, image) =
+        (task(&bmc), |name: &str| json!({"url": format!("https://h/{name}"), "checksum": "c"}));
+
+    run_images(&task, &json!([image("a.bin"), image("b.bin")])).await.unwrap();
+
+    let uris: Vec<_> = posts(&bmc).iter().map(|post| post["ImageURI"].clone()).collect();
+    assert_eq!(uris, ["https://h/a.bin", "https://h/b.bin"]);
+    let resets = bmc
+        .state()
+        .log
+        .iter()
+        .filter(|asked| asked.path == RESET)
+        .map(|asked| asked.json())
+        .collect::<Vec<_>>();
+    let (on, off) = (json!({"ResetType": "On"}), json!({"ResetType": "ForceOff"}));
+    assert_eq!(resets, [on.clone(), off, on], "it was off at first");
+    assert!(task.refresh().await.unwrap().driver_internal_info.is_empty());
+}
+
+#[tokio::test]
+async fn an_image_of_anything_that_waits_for_a_start_gets_one() {
+    let bmc = bmc();
+    bmc.rule("GET", MONITOR, 3, running("Starting"));
+    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+
+    run_images(&task(&bmc), &json!([{"url": "https://h/a.bin", "checksum": "c"}])).await.unwrap();
+
+    assert_eq!((posts(&bmc).len(), bmc.count("POST", RESET)), (1, 1));
+    let none =
+        run_images(&task(&bmc), &json!([{"url": "swift://h/a.bin", "checksum": "c"}])).await.unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::InvalidParameter, "{none}");
+}
+
 #[tokio::test]
 async fn versions_are_read_of_all_components() {
     let bmc = bmc();
