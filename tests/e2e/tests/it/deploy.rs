@@ -5,11 +5,12 @@ mod trouble;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use farrier_sim::boot_iso;
 use serde_json::{Value, json};
 
-use crate::harness::Daemon;
+use crate::harness::{Daemon, PATIENCE};
 
 /// Starts a daemon for Redfish nodes that boot images; `tables` is the end of its configuration.
 fn daemon(tables: &str) -> Daemon {
@@ -44,7 +45,11 @@ fn ask(daemon: &Daemon, verb: &str) {
 }
 
 fn arrived(daemon: &Daemon, state: &str) -> Value {
-    daemon.wait_for_node("n1", &format!("it is in `{state}`"), |node| {
+    arrived_within(daemon, state, PATIENCE)
+}
+
+fn arrived_within(daemon: &Daemon, state: &str, patience: Duration) -> Value {
+    daemon.wait_long_for_node("n1", &format!("it is in `{state}`"), patience, |node| {
         node["provision_state"] == state && node["reservation"].is_null()
     })
 }

@@ -135,15 +135,21 @@ impl Daemon {
     }
 
     /// Waits until a node is as wanted; the node.
-    pub(crate) fn wait_for_node(
+    pub(crate) fn wait_for_node(&self, node: &str, what: &str, wanted: impl FnMut(&Value) -> bool) -> Value {
+        self.wait_long_for_node(node, what, PATIENCE, wanted)
+    }
+
+    /// The same for a node that has longer.
+    pub(crate) fn wait_long_for_node(
         &self,
         node: &str,
         what: &str,
+        patience: Duration,
         mut wanted: impl FnMut(&Value) -> bool,
     ) -> Value {
         let path = format!("/v1/nodes/{node}");
         let mut last = Value::Null;
-        let found = wait_for(&format!("{what} (node `{node}`)"), PATIENCE, || {
+        let found = wait_for(&format!("{what} (node `{node}`)"), patience, || {
             last = self.get(&path).json();
             wanted(&last).then(|| last.clone())
         });

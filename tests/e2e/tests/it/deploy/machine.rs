@@ -6,11 +6,14 @@ use farrier_sim::boot_iso::{self, Firmware};
 use farrier_sim::files::FileServer;
 use farrier_sim::redfish_vm::{RedfishVm, Transport};
 
-use super::{arrived, assert_empty, available, daemon, images};
+use super::{arrived_within, assert_empty, available, daemon, images};
 use crate::harness::Daemon;
 
 /// How long firmware may take without KVM on a busy machine.
 const BOOT_PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long a deployment may take there: its BMC is a program of Python that asks libvirt for everything.
+const DEPLOY_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs a command of the unchanged client that must succeed.
 fn baremetal(daemon: &Daemon, arguments: &[&str]) {
@@ -27,14 +30,14 @@ fn life(daemon: &Daemon, vm: &RedfishVm, boot_iso: &str, greeting: &str) {
 
     baremetal(daemon, &["node", "deploy", "n1"]);
 
-    let active = arrived(daemon, "active");
+    let active = arrived_within(daemon, "active", DEPLOY_PATIENCE);
 
     assert_eq!((active["power_state"].as_str(), active["last_error"].as_str()), (Some("power on"), None));
     assert!(vm.medium().unwrap().is_some());
     vm.wait_for_serial(greeting, BOOT_PATIENCE).unwrap();
     assert!(vm.is_on().unwrap());
     baremetal(daemon, &["node", "undeploy", "n1"]);
-    let available = arrived(daemon, "available");
+    let available = arrived_within(daemon, "available", DEPLOY_PATIENCE);
     assert_empty(&available);
     assert_eq!(vm.medium().unwrap(), None);
     assert!(!vm.is_on().unwrap());

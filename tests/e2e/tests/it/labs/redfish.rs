@@ -20,7 +20,13 @@ const ENABLED: [(&str, &str); 6] = [
 
 /// A daemon with all of that, which waits for nothing longer than it has to.
 pub(super) fn daemon() -> Daemon {
+    daemon_with(&[])
+}
+
+/// The same with these lines in the table of the conductor.
+fn daemon_with(conductor: &[&str]) -> Daemon {
     Daemon::start_with(|settings| {
+        settings.conductor.extend(conductor.iter().map(|line| (*line).to_owned()));
         settings.hardware_types = vec!["redfish".to_owned()];
         settings.drivers =
             ENABLED.map(|(kind, name)| format!("enabled_{kind}_interfaces = [\"{name}\"]")).to_vec();
@@ -73,6 +79,15 @@ impl Machine {
         self.mockup.request("GET", self.system.as_str().unwrap(), None).unwrap().json()
     }
 
+    /// Brings its node under control.
+    fn manage(&self, daemon: &Daemon) -> Value {
+        let managed = daemon.send("PUT", &self.path("/states/provision"), &json!({"target": "manage"}));
+        assert_eq!(managed.status, 202, "{}: {}", self.name, managed.json());
+        daemon.wait_for_node(&self.node, "it is managed", |node| {
+            node["provision_state"] == "manageable" && node["reservation"].is_null()
+        })
+    }
+
     /// The path of its node, or of something below it.
     pub(super) fn path(&self, rest: &str) -> String {
         format!("/v1/nodes/{}{rest}", self.node)
@@ -93,12 +108,7 @@ fn each(claim: impl Fn(&Daemon, &Machine)) {
 fn every_machine_is_managed_validated_and_switched() {
     each(|daemon, machine| {
         let (name, node) = (&machine.name, &machine.node);
-        let managed = daemon.send("PUT", &machine.path("/states/provision"), &json!({"target": "manage"}));
-        assert_eq!(managed.status, 202, "{name}: {}", managed.json());
-        daemon.wait_for_node(node, "it is managed", |node| {
-            node["provision_state"] == "manageable" && node["reservation"].is_null()
-        });
-
+        machine.manage(daemon);
         let validated = daemon.get(&machine.path("/validate")).json();
         for kind in ["power", "management", "boot", "bios", "firmware", "inspect"] {
             assert_eq!(validated[kind]["result"], true, "{name}: {kind}: {validated}");
@@ -198,4 +208,49 @@ fn every_machine_is_inspected_or_says_what_it_does_not_tell() {
             daemon.get(&format!("/v1/ports?node={}", machine.node)).json()["ports"].as_array().unwrap().len();
         assert_eq!(ports, found, "{name}: {}", inventory["interfaces"]);
     });
+}
+
+#[test]
+fn every_machine_with_a_boot_mode_is_put_into_the_other() {
+    each(|daemon, machine| {
+        let (name, shown) = (&machine.name, || machine.shown()["Boot"]["BootSourceOverrideMode"].clone());
+        machine.manage(daemon);
+        let is_uefi = shown() != "Legacy";
+        let (wanted, theirs) = if is_uefi { ("bios", "Legacy") } else { ("uefi", "UEFI") };
+        let (has_mode, power) = (shown().is_string(), machine.shown()["PowerState"].clone());
+
+        let asked = daemon.send("PUT", &machine.path("/states/boot_mode"), &json!({"target": wanted}));
+        assert_eq!(asked.status, 202, "{name}: {}", asked.json());
+        let node = daemon.wait_for_node(&machine.node, "its boot mode is settled", |node| {
+            node["reservation"].is_null() && (node["boot_mode"] == wanted || node["last_error"].is_string())
+        });
+
+        if has_mode {
+            assert_eq!((&node["last_error"], shown()), (&Value::Null, json!(theirs)), "{name}");
+        } else if let Some(error) = node["last_error"].as_str() {
+            assert!(error.contains("boot mode"), "{name}: {error}");
+        }
+        assert_eq!(machine.shown()["PowerState"], power, "{name}");
+    });
+}
+
+#[test]
+fn every_machine_tells_how_it_is() {
+    let daemon = daemon_with(&["sync_power_state_interval = 1"]);
+    // All of them live to the end: nobody is looked at in vain meanwhile.
+    let names = Mockup::names().unwrap();
+    let machines: Vec<Machine> = names.iter().map(|name| Machine::enroll(&daemon, name)).collect();
+    for health in ["OK", "Critical"] {
+        for machine in &machines {
+            let change = json!({"path": machine.system, "merge": {"Status": {"Health": health}}});
+            let changed = machine.mockup.request("PATCH", "/__lab/resource", Some(&change)).unwrap();
+            assert!(changed.status < 300, "{}", machine.name);
+            if health == "OK" {
+                machine.manage(&daemon);
+            }
+        }
+        for machine in &machines {
+            daemon.wait_for_node(&machine.node, "its health is known", |node| node["health"] == health);
+        }
+    }
 }
