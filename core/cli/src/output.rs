@@ -217,6 +217,17 @@ impl Progress {
         }
     }
 
+    /// Says something that stays.
+    #[expect(clippy::print_stderr, reason = "progress is this type's purpose")]
+    pub(crate) fn note(&self, text: &str) {
+        match self.to {
+            Audience::Terminal => eprintln!("\r\u{1b}[K{text}"),
+            Audience::Log => eprintln!("{text}"),
+            #[cfg(test)]
+            Audience::Nobody => {}
+        }
+    }
+
     /// Removes the line from a terminal.
     #[expect(clippy::print_stderr, reason = "progress is this function's purpose")]
     pub(crate) fn clear(&self) {

@@ -16,6 +16,7 @@
 
 pub(crate) mod cassette;
 mod client;
+mod date;
 mod request;
 mod secrets;
 mod session;

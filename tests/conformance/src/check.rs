@@ -129,6 +129,10 @@ pub(crate) enum Finding {
     Failed(String),
     /// The plugin has nothing of what the check is about.
     NotApplicable(String),
+    /// The plugin declares it, and says that this machine has nothing of the sort. Nobody else says so.
+    Lacking(String),
+    /// The plugin says so, and so does the profile.
+    Absent(String),
     /// It could not be looked at; the plugin may be good or bad.
     NotRun(String),
 }

@@ -56,6 +56,14 @@ pub enum ProfileError {
         /// The name.
         id: String,
     },
+    /// What the machine is said to lack is nothing that there is, or nobody says why.
+    #[error("`target.lacks` has `{what}`, which {why}")]
+    NothingToLack {
+        /// What stands there.
+        what: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A waiver says nothing.
     #[error("`{id}` is waived without a reason")]
     WithoutReason {
@@ -80,8 +88,8 @@ pub struct Profile {
     pub requires: Vec<String>,
     /// Methods that are required besides, by interface type.
     pub expect: BTreeMap<InterfaceType, Vec<String>>,
-    /// `driver_info` of every node. In texts, `${url}`, `${address}`, `${host}`, `${port}`, `${user}`, `${password}`
-    /// and `${system}` stand for the machine the node has.
+    /// `driver_info` of every node. In texts, `${url}`, `${address}`, `${host}`, `${port}`, `${user}`, `${password}`,
+    /// `${system}` and `${image}` stand for the machine the node has, and for an image that it can boot from.
     pub driver_info: Map<String, Value>,
     /// Properties that take any value, and complain when they are needed.
     pub takes_anything: Vec<String>,
@@ -183,6 +191,9 @@ pub struct TargetConfig {
     /// The vendor's own emulator: a program that prints one line of JSON with `address` (`host:port`), and serves until
     /// it is ended. Members `user`, `password`, `system` and `url` are used if they are there.
     pub command: Vec<String>,
+    /// What the machine does not have, by `TYPE` or `TYPE.METHOD`, and why that is so. What the profile expects cannot
+    /// be lacking.
+    pub lacks: BTreeMap<String, String>,
     /// What is known of a real machine.
     pub machine: Machine,
     /// The directory of a recording.
@@ -218,10 +229,16 @@ pub struct Machine {
     pub user: Option<String>,
     /// That account's password.
     pub password: Option<String>,
+    /// Where it finds an image that it can boot from, for plugins that let it.
+    pub image: Option<String>,
     /// Model and firmware, for the report.
     pub description: Option<String>,
     /// Who says that it is the one with this serial number.
     pub identity: Identity,
+    /// How often it may be switched or restarted: after that no check is begun that changes it.
+    pub power_cycles_max: Option<u32>,
+    /// Seconds it is left alone after a check that has switched it.
+    pub settle_s: u64,
 }
 
 /// Who says which machine it is.
@@ -298,6 +315,20 @@ impl Profile {
                 return Err(ProfileError::WithoutReason { id: id.clone() });
             }
         }
+        for (what, reason) in &self.target.lacks {
+            let refused = |why| ProfileError::NothingToLack { what: what.clone(), why };
+            let (kind, method) = what.split_once('.').map_or((&**what, None), |(kind, it)| (kind, Some(it)));
+            if kind.parse::<InterfaceType>().is_err() {
+                return Err(refused("is no interface type"));
+            }
+            // Vendor methods and steps have names of their own.
+            if method == Some("") {
+                return Err(refused("names no method"));
+            }
+            if reason.trim().is_empty() {
+                return Err(refused("has no reason"));
+            }
+        }
         for name in &self.requires {
             for (kind, methods) in abilities(name)? {
                 self.expect.entry(kind).or_default().extend(methods);
@@ -313,6 +344,17 @@ impl Profile {
             .iter()
             .find(|(waived, _)| waived.eq_ignore_ascii_case(id))
             .map(|(_, reason)| reason.as_str())
+    }
+
+    /// Why the machine does not have a method, or a step or vendor method, of an interface type.
+    #[must_use]
+    pub(crate) fn absence(&self, kind: InterfaceType, method: &str) -> Option<&str> {
+        let expects = |methods: &Vec<String>| methods.iter().any(|expected| expected == method);
+        if self.expect.get(&kind).is_some_and(expects) {
+            return None;
+        }
+        let lacks = &self.target.lacks;
+        lacks.get(&format!("{kind}.{method}")).or_else(|| lacks.get(kind.as_str())).map(String::as_str)
     }
 
     /// How long one check may take.
@@ -373,6 +415,31 @@ mod tests {
             "`XXX-001` is waived and no check; `farrier-conformance list` names them"
         );
         assert_eq!(silent.to_string(), "`PKG-001` is waived without a reason");
+    }
+
+    #[test]
+    fn a_machine_lacks_what_is_said_so_of_and_is_not_expected() {
+        let text = "[expect]\nbios = [\"factory_reset\"]\n[target.lacks]\nbios = \"none\"\n\"vendor.blink\" = \"dark\"";
+
+        let profile = Profile::from_toml("acme", text).unwrap();
+
+        assert_eq!(profile.absence(InterfaceType::Bios, "apply_configuration"), Some("none"));
+        assert_eq!(profile.absence(InterfaceType::Bios, "factory_reset"), None);
+        assert_eq!(profile.absence(InterfaceType::Vendor, "blink"), Some("dark"));
+        assert_eq!(profile.absence(InterfaceType::Vendor, "beep"), None);
+    }
+
+    #[test]
+    fn what_a_machine_lacks_is_something_and_has_a_reason() {
+        let error = |text: &str| Profile::from_toml("acme", text).unwrap_err().to_string();
+
+        let lamp = error("[target.lacks]\nlamp = \"none\"");
+        let method = error("[target.lacks]\n\"bios.\" = \"none\"");
+        let silent = error("[target.lacks]\nbios = \" \"");
+
+        assert_eq!(lamp, "`target.lacks` has `lamp`, which is no interface type");
+        assert_eq!(method, "`target.lacks` has `bios.`, which names no method");
+        assert_eq!(silent, "`target.lacks` has `bios`, which has no reason");
     }
 
     #[test]

@@ -105,6 +105,9 @@ struct Facts {
     seed: u64,
     /// The machine, as reports name it.
     target: String,
+    /// What it was said not to have.
+    #[serde(default)]
+    lacks: BTreeMap<String, String>,
     plugin: Subject,
     /// How many requests were recorded, in all checks.
     exchanges: usize,
@@ -173,6 +176,14 @@ impl Recording {
         }
         let directory = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
         Ok(Self { directory, facts: Some(facts) })
+    }
+
+    /// The profile with what was said of the machine when this was recorded.
+    pub(crate) fn complete(&self, profile: &Profile) -> Profile {
+        let mut profile = profile.clone();
+        let lacks = self.facts.iter().flat_map(|facts| &facts.lacks);
+        profile.target.lacks.extend(lacks.map(|(what, reason)| (what.clone(), reason.clone())));
+        profile
     }
 
     /// Whether this is about the plugin that is judged.
@@ -259,6 +270,7 @@ impl Recording {
             profile: profile.name.clone(),
             seed,
             target: target::describe(&profile.target),
+            lacks: profile.target.lacks.clone(),
             plugin: plugin.clone(),
             exchanges,
             checks,

@@ -57,6 +57,10 @@ pub enum Why {
     Said,
     /// The plugin has nothing of the sort.
     NotApplicable,
+    /// The plugin declares it and says that this machine has nothing of the sort; nobody else does.
+    Lacking,
+    /// The plugin says so, and so does whoever has described the machine.
+    Absent,
     /// The profile waives it.
     Waived,
     /// Something needed for it was missing: nobody knows.
@@ -86,6 +90,14 @@ pub struct Entry {
     pub duration_ms: u64,
     /// The end of what was logged and printed meanwhile, of a check that did not pass.
     pub log: String,
+    /// How often it may have switched or restarted the machine.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub switched: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Entry {
@@ -101,7 +113,14 @@ impl Entry {
             reason,
             duration_ms: 0,
             log: String::new(),
+            switched: 0,
         }
+    }
+
+    /// Whether the plugin declares what this is about and was not seen to have it.
+    #[must_use]
+    pub fn is_untested(&self) -> bool {
+        self.outcome == Outcome::Skipped && matches!(self.why, Why::Lacking | Why::Absent)
     }
 
     /// Whether it is the plugin's fault.
@@ -148,6 +167,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// What is missing for the next level.
     pub missing: Vec<String>,
+    /// Checks of what the plugin declares and the target does not have: nobody knows whether it works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untested: Vec<String>,
     /// Patterns that left checks out; a report with some is no certificate.
     pub filter: Vec<String>,
     /// The seed of everything random.

@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use farrier_loader::{Search, Sha256};
 use tempfile::TempDir;
@@ -16,6 +17,7 @@ use crate::identity::{IDENTITY, Known};
 use crate::profile::{Identity, Profile, TargetKind};
 use crate::recording::{Recording, RecordingError};
 use crate::report::{Entry, Outcome, Report, SCHEMA, Subject, Why};
+use crate::residue::pause;
 use crate::sandbox::{Request, perform};
 use crate::target;
 use crate::verdict::Verdict;
@@ -131,6 +133,8 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
         }
     }
     let recording = Recording::of(profile, options.record.as_deref())?;
+    let profile =
+        &recording.as_ref().map_or_else(|| profile.clone(), |recording| recording.complete(profile));
     let place = Place::make(library, options.previous.as_deref())?;
     let plugin = subject(library, &place);
     if let Some(recording) = &recording {
@@ -143,6 +147,7 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
         place: &place,
         recording: recording.as_ref(),
         number: AtomicUsize::new(0),
+        switched: AtomicU32::new(0),
         // Real machines are alone.
         jobs: if profile.target.kind == TargetKind::Machine { 1 } else { options.jobs.max(1) },
     };
@@ -160,6 +165,7 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
         aim: profile.level,
         verdict,
         missing: verdict.missing(&entries),
+        untested: untested(&entries),
         filter: options.filter.clone(),
         seed: options.seed,
         plugin,
@@ -171,6 +177,11 @@ pub fn run(library: &Path, profile: &Profile, options: &Options) -> Result<Repor
         checks: entries,
         signature: None,
     })
+}
+
+/// Names of the checks of what the target does not have.
+fn untested(entries: &[Entry]) -> Vec<String> {
+    entries.iter().filter(|entry| entry.is_untested()).map(|entry| entry.id.clone()).collect()
 }
 
 /// Whether machines may be changed: emulators always, real ones when their serial number was confirmed.
@@ -246,6 +257,8 @@ struct Plan<'a> {
     recording: Option<&'a Recording>,
     /// Counts directories of checks.
     number: AtomicUsize,
+    /// How often the machine may have been switched so far.
+    switched: AtomicU32,
     jobs: usize,
 }
 
@@ -351,7 +364,31 @@ impl Plan<'_> {
         };
         let entry = perform(check, &request, self.options.program.as_ref());
         fs::remove_dir_all(&directory).unwrap_or_default();
+        if 0 < entry.switched {
+            self.switched.fetch_add(entry.switched, Ordering::Relaxed);
+            self.let_settle();
+        }
         entry
+    }
+
+    /// Leaves a real machine alone that was switched.
+    fn let_settle(&self) {
+        let target = &self.profile.target;
+        if target.kind == TargetKind::Machine {
+            pause(Duration::from_secs(target.machine.settle_s));
+        }
+    }
+
+    /// Why the machine is not to be switched once more.
+    fn is_worn(&self) -> Option<String> {
+        let target = &self.profile.target;
+        let most = target.machine.power_cycles_max.filter(|_| target.kind == TargetKind::Machine)?;
+        let switched = self.switched.load(Ordering::Relaxed);
+        (most <= switched).then(|| {
+            format!(
+                "it changes the machine, which was switched {switched} times: `power_cycles_max` is {most}"
+            )
+        })
     }
 
     /// Why a check cannot be made on this target.
@@ -368,7 +405,8 @@ impl Plan<'_> {
             Needs::MachineChanged if !self.disruptive => {
                 Some("it changes the machine, whose serial number was not confirmed".to_owned())
             }
-            Needs::Machine | Needs::MachineChanged | Needs::Faults => None,
+            Needs::MachineChanged => self.is_worn(),
+            Needs::Machine | Needs::Faults => None,
         }
     }
 }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process_group, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::Bench;
-use crate::check::{Check, Finding, Level};
+use crate::bench::{Bench, switched};
+use crate::check::{Check, Finding, Level, Needs};
 use crate::identity::IDENTITY;
 use crate::profile::Profile;
 use crate::recording::Tape;
@@ -58,6 +58,9 @@ pub(crate) struct Request {
 struct Answer {
     finding: Option<Finding>,
     log: String,
+    /// How often the machine may have been switched.
+    #[serde(default)]
+    switched: u32,
 }
 
 /// Whether this process was started for one check. Its `main` then calls [`child_main`] and nothing else.
@@ -99,11 +102,12 @@ fn look(request: &Request) -> Answer {
     let special = (request.check == IDENTITY.id).then_some(&IDENTITY);
     let Some(check) = Check::find(&request.check).or(special) else {
         let finding = Some(Finding::NotRun(format!("there is no check `{}`", request.check)));
-        return Answer { finding, log: String::new() };
+        return Answer { finding, log: String::new(), switched: 0 };
     };
     let bench = Bench::new(request.clone());
+    let before = switched();
     let finding = bench.fit((check.run)(&bench)).err();
-    Answer { finding, log: bench.journal().tail(LOG_SIZE_MAX) }
+    Answer { finding, log: bench.journal().tail(LOG_SIZE_MAX), switched: switched() - before }
 }
 
 /// Runs a check, in a process of its own unless `program` is none.
@@ -124,6 +128,11 @@ pub(crate) fn perform(check: &Check, request: &Request, program: Option<&Program
 }
 
 fn judged(check: &Check, answer: Answer) -> Entry {
+    let switched = answer.switched;
+    Entry { switched, ..found(check, answer) }
+}
+
+fn found(check: &Check, answer: Answer) -> Entry {
     let (outcome, why, reason) = match answer.finding {
         None => return Entry::new(check, Outcome::Passed, Why::Said, String::new()),
         Some(Finding::Failed(reason)) => {
@@ -133,6 +142,8 @@ fn judged(check: &Check, answer: Answer) -> Entry {
         Some(Finding::NotApplicable(reason)) => {
             return Entry::new(check, Outcome::Skipped, Why::NotApplicable, reason);
         }
+        Some(Finding::Lacking(reason)) => return Entry::new(check, Outcome::Skipped, Why::Lacking, reason),
+        Some(Finding::Absent(reason)) => return Entry::new(check, Outcome::Skipped, Why::Absent, reason),
         Some(Finding::NotRun(reason)) => return Entry::new(check, Outcome::Skipped, Why::NotRun, reason),
     };
     Entry { log: answer.log, ..Entry::new(check, outcome, why, reason) }
@@ -168,7 +179,9 @@ fn child(check: &Check, request: &Request, program: &Program) -> std::io::Result
         None => (Outcome::TimedOut, format!("it did not end within {} s", limit.as_secs())),
         Some(status) => (Outcome::Crashed, died(status)),
     };
-    Ok(Entry { log: tail(&output), ..Entry::new(check, outcome, Why::Said, reason) })
+    // Nobody knows how far it came.
+    let switched = u32::from(check.needs == Needs::MachineChanged);
+    Ok(Entry { log: tail(&output), switched, ..Entry::new(check, outcome, Why::Said, reason) })
 }
 
 fn died(status: ExitStatus) -> String {

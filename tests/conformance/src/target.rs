@@ -1,5 +1,7 @@
 //! Machines: emulators, a plugin's own memory, a real one.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};
@@ -11,9 +13,7 @@ use std::time::Duration;
 use farrier_host::Cassette;
 use farrier_sdk::descriptor::Descriptor;
 use farrier_sim::ipmi::{self, Bmc, User, level};
-use farrier_sim::ipmi_sim::{self, IpmiSim};
 use farrier_sim::network::{Network, Plan};
-use farrier_sim::sushy::{self, Sushy};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +24,8 @@ use crate::peer::http::{HttpFault, HttpPeer};
 use crate::profile::{Protocol, TargetConfig, TargetKind};
 use crate::witness::Witness;
 
+pub(crate) use foreign::Foreign;
+
 /// The account of every emulator.
 pub(crate) const USER: &str = "admin";
 
@@ -32,6 +34,9 @@ pub(crate) const PASSWORD: &str = "kanarie-51-vogel";
 
 /// Where the machine is behind an emulator that speaks Redfish.
 pub(crate) const SYSTEM: &str = "/redfish/v1/Systems/1";
+
+/// An image for machines that do not look at it before they boot.
+const IMAGE: &str = "http://127.0.0.1:1/agent.iso";
 
 /// How long a vendor's emulator may take to say where it is.
 const EMULATOR_PATIENCE: Duration = Duration::from_secs(30);
@@ -78,23 +83,6 @@ pub(crate) enum Control {
     },
 }
 
-/// Who wrote it.
-pub(crate) enum Foreign {
-    /// OpenStack's, of Redfish.
-    Sushy(Box<Sushy>),
-    /// OpenIPMI's, of IPMI.
-    IpmiSim(Box<IpmiSim>),
-}
-
-impl Foreign {
-    fn is_on(&self) -> Option<bool> {
-        match self {
-            Self::Sushy(sushy) => sushy.is_on().ok(),
-            Self::IpmiSim(sim) => Some(sim.is_on()),
-        }
-    }
-}
-
 /// A program that is ended when nobody needs it.
 pub(crate) struct Ended(std::process::Child);
 
@@ -113,6 +101,7 @@ impl Peer {
         peer.set("user", USER);
         peer.set("password", PASSWORD);
         peer.set("system", SYSTEM);
+        peer.set("image", IMAGE);
         peer
     }
 
@@ -120,10 +109,16 @@ impl Peer {
         self.values.insert(name.to_owned(), value.to_owned());
     }
 
+    fn set_all(&mut self, values: &[(&str, &str)]) {
+        for (name, value) in values {
+            self.set(name, value);
+        }
+    }
+
     fn set_address(&mut self, address: &str) {
         let (host, port) = address.rsplit_once(':').unwrap_or((address, ""));
         self.set("address", address);
-        self.set("host", host);
+        self.set("host", host.trim_matches(['[', ']']));
         self.set("port", port);
         self.set("url", &format!("http://{address}"));
     }
@@ -166,30 +161,6 @@ impl Peer {
     fn datagram() -> Result<Self, Finding> {
         let peer = DatagramPeer::start().map_err(no_peer)?;
         Ok(Self::new(peer.address(), Control::Datagram(peer)))
-    }
-
-    fn sushy(bench: &Bench, number: usize) -> Result<Self, Finding> {
-        let directory = bench.directory().join(format!("sushy-{number}"));
-        std::fs::create_dir_all(&directory).map_err(no_peer)?;
-        let sushy = Sushy::start(&directory, Duration::ZERO)
-            .or_else(|error| not_run(format!("no emulator: {error}")))?;
-        let address = sushy.address();
-        let mut peer = Self::new(address, Control::Foreign(Foreign::Sushy(Box::new(sushy))));
-        peer.set("user", sushy::USER);
-        peer.set("password", sushy::PASSWORD);
-        peer.set("system", sushy::SYSTEM);
-        Ok(peer)
-    }
-
-    fn ipmi_sim(bench: &Bench, number: usize) -> Result<Self, Finding> {
-        let directory = bench.directory().join(format!("ipmi_sim-{number}"));
-        std::fs::create_dir_all(&directory).map_err(no_peer)?;
-        let sim = IpmiSim::start(&directory).or_else(|error| not_run(format!("no emulator: {error}")))?;
-        let address = sim.address();
-        let mut peer = Self::new(address, Control::Foreign(Foreign::IpmiSim(Box::new(sim))));
-        peer.set("user", ipmi_sim::USER);
-        peer.set("password", ipmi_sim::PASSWORD);
-        Ok(peer)
     }
 
     /// The vendor's own emulator.
@@ -242,6 +213,9 @@ impl Peer {
         peer.set_address(address);
         peer.set("user", machine.user.as_deref().unwrap_or_default());
         peer.set("password", machine.password.as_deref().unwrap_or_default());
+        if let Some(image) = &machine.image {
+            peer.set("image", image);
+        }
         Ok(peer)
     }
 
@@ -400,8 +374,8 @@ pub(crate) fn start(bench: &Bench) -> Result<Peer, Finding> {
 pub(crate) fn fleet(bench: &Bench, count: usize) -> Result<Vec<Peer>, Finding> {
     let target = &bench.profile().target;
     // A vendor's own emulator is started once for each.
-    let few = target.kind == TargetKind::Machine
-        || matches!(target.emulator.as_deref(), Some("sushy" | "ipmi_sim"));
+    let few =
+        target.kind == TargetKind::Machine || target.emulator.as_deref().is_some_and(foreign::is_foreign);
     if few && 2 < count {
         return not_run(format!("there are no {count} machines of this sort at once"));
     }
@@ -428,11 +402,7 @@ fn live(bench: &Bench, number: usize) -> Result<Peer, Finding> {
             Some("redfish") => Peer::redfish(),
             Some("ipmi") => Peer::ipmi(),
             Some("datagram") => Peer::datagram(),
-            Some("sushy") => Peer::sushy(bench, number),
-            Some("ipmi_sim") => Peer::ipmi_sim(bench, number),
-            Some(other) => not_run(format!(
-                "`{other}` is none of the emulators redfish, sushy, ipmi, ipmi_sim, datagram"
-            )),
+            Some(other) => Peer::foreign(bench, other, number),
         },
     }
 }
@@ -449,7 +419,11 @@ pub fn serve_emulator(name: &str, tell: impl FnOnce(&str)) -> Result<Infallible,
         other => return Err(format!("`{other}` is none of the emulators redfish, ipmi")),
     };
     let peer = peer.map_err(|finding| match finding {
-        Finding::Failed(why) | Finding::NotApplicable(why) | Finding::NotRun(why) => why,
+        Finding::Failed(why)
+        | Finding::NotApplicable(why)
+        | Finding::Lacking(why)
+        | Finding::Absent(why)
+        | Finding::NotRun(why) => why,
     })?;
     tell(&json!(peer.values).to_string());
     loop {

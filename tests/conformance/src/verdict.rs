@@ -87,7 +87,8 @@ impl Verdict {
         counts
             && match entry.outcome {
                 Outcome::Passed => false,
-                Outcome::Skipped => entry.why == Why::NotRun,
+                // What the plugin alone says of its machine may be an excuse.
+                Outcome::Skipped => matches!(entry.why, Why::NotRun | Why::Lacking),
                 Outcome::Failed | Outcome::Crashed | Outcome::TimedOut | Outcome::Warned => true,
             }
     }
@@ -115,6 +116,7 @@ mod tests {
             reason: String::new(),
             duration_ms: 1,
             log: String::new(),
+            switched: 0,
         }
     }
 
@@ -133,10 +135,18 @@ mod tests {
 
     #[test]
     fn what_a_plugin_does_not_have_or_was_waived_is_not_missing() {
-        for why in [Why::NotApplicable, Why::Waived] {
+        for why in [Why::NotApplicable, Why::Absent, Why::Waived] {
             let skipped = entry("POW-001", Level::Must, Outcome::Skipped, why);
             assert_eq!(Verdict::of(&[skipped]), Verdict::Full);
         }
+    }
+
+    #[test]
+    fn what_the_plugin_alone_says_of_its_machine_keeps_it_from_a_level() {
+        let lacking = entry("BIO-001", Level::Must, Outcome::Skipped, Why::Lacking);
+
+        assert_eq!(Verdict::of(std::slice::from_ref(&lacking)), Verdict::Basic);
+        assert_eq!(Verdict::Basic.missing(&[lacking]), ["BIO-001 skipped: It works."]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Vendors' BMCs that speak Redfish, played from what real ones answered; their data is part of the labs.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -77,6 +79,24 @@ impl Mockup {
         format!("{}://127.0.0.1:{}", if self.tls { "https" } else { "http" }, self.port)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// The path of its first machine; not over TLS.
+    ///
+    /// # Errors
+    ///
+    /// As [`http::request`]; [`Io`](SimError::Io): it lists none.
+    pub fn first_system(&self) -> Result<String, SimError> {
+        let systems = self.request("GET", "/redfish/v1/Systems", None)?.json();
+        let path = systems.pointer("/Members/0/@odata.id").and_then(Value::as_str);
+        let none = || SimError::io("find the machine of a mockup")(io::Error::other("it lists none"));
+        path.map(str::to_owned).ok_or_else(none)
+    }
+
     /// The certificate of the authority that vouches for it, if it speaks TLS.
     #[must_use]
     pub fn authority(&self) -> Option<PathBuf> {
@@ -94,7 +114,6 @@ impl Mockup {
     ///
     /// As [`http::request`].
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Response, SimError> {
-        let server = ([127, 0, 0, 1], self.port).into();
-        http::request(server, method, path, &[("Authorization", AUTHORIZATION)], body)
+        http::request(self.address(), method, path, &[("Authorization", AUTHORIZATION)], body)
     }
 }

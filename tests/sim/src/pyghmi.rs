@@ -108,6 +108,16 @@ impl Pyghmi {
         self.address
     }
 
+    /// Whether the machine is on: a reset does not change it.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        let actions = self.actions();
+        actions
+            .iter()
+            .rfind(|action| ["on", "off", "shutdown"].contains(&&***action))
+            .is_some_and(|action| action == "on")
+    }
+
     /// What the machine was told, in order: `on`, `boot network`, `reset`, `shutdown`, `off`.
     #[must_use]
     pub fn actions(&self) -> Vec<String> {

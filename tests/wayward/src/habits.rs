@@ -30,6 +30,15 @@ const HOARD_SIZE: usize = 256 * 1024;
 /// Calls at once that are too many to keep apart.
 const CROWD: usize = 4;
 
+/// Not one rule but all of them: it declares everything, and answers to each call that this is not supported.
+const HAS_NOTHING: &str = "has-nothing";
+
+/// The same, but only where there is a machine: elsewhere it says that there is none.
+const FINDS_NOTHING: &str = "finds-nothing";
+
+/// The same, but for power and management.
+const FINDS_LITTLE: &str = "finds-little";
+
 /// An implementation with bad habits.
 pub(crate) struct Wayward<T> {
     inner: Arc<T>,
@@ -103,11 +112,17 @@ impl<T: Implementation> Wayward<T> {
         if method == "get_power_state" {
             self.before_question(call)?;
         }
+        if method != "validate" && shared.breaks(HAS_NOTHING) {
+            return Err(DriverError::unsupported("wayward finds nothing of the sort"));
+        }
         // What reads the node fails for a bad one; the method then says so better.
         let Ok(task) = call.task::<WaywardInfo>() else { return Ok(None) };
         if shared.breaks("CON-005") && method == "validate" {
             // It is the question that counts.
             machine::power(shared, &task).await.ok();
+        }
+        if method != "validate" && self.excuses_itself() && machine::power(shared, &task).await.is_ok() {
+            return Err(DriverError::unsupported("this machine has nothing of the sort"));
         }
         if shared.breaks("CON-006")
             && method == "get_supported_power_states"
@@ -126,6 +141,13 @@ impl<T: Implementation> Wayward<T> {
             return Err(DriverError::internal("wayward cannot read what it wrote itself"));
         }
         Ok(None)
+    }
+
+    /// Whether its machines, if they are there, are said to lack what this is about.
+    fn excuses_itself(&self) -> bool {
+        let shared = &self.shared;
+        let baseline = matches!(T::KIND, InterfaceType::Power | InterfaceType::Management);
+        shared.breaks(FINDS_NOTHING) || (!baseline && shared.breaks(FINDS_LITTLE))
     }
 
     /// The same for questions about power.

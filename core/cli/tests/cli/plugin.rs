@@ -281,6 +281,54 @@ fn requests_are_recorded_without_the_password_and_replayed_without_the_bmc() {
 }
 
 #[test]
+fn a_recording_without_requests_is_said_to_be_empty_and_answers_nothing() {
+    let library = plugin::library("fake").unwrap();
+    let directory = TempDir::new().unwrap();
+    let line = |how: &str| {
+        let cassette = directory.path().join("power.jsonl");
+        format!("plugin run {} power get_power_state --{how} {}", library.display(), cassette.display())
+    };
+
+    let live = program(&[], &line("record"));
+    let replayed = program(&[], &line("replay"));
+
+    assert_eq!(live.code, 0, "{}", live.stderr);
+    assert!(live.stderr.contains("nothing was recorded in `"), "{}", live.stderr);
+    assert!(live.stderr.contains("not what goes over sockets of its own"), "{}", live.stderr);
+    assert_eq!(replayed.code, 1, "{}", replayed.stdout);
+    assert!(replayed.stderr.contains("power.jsonl` has no request on it"), "{}", replayed.stderr);
+    assert!(
+        replayed.stderr.contains("hint: only what a plugin asks through the conductor"),
+        "{}",
+        replayed.stderr
+    );
+}
+
+#[test]
+fn hints_are_about_the_call_that_was_made() {
+    let bench = Bench::new();
+    let node = "--driver-info acme_address=http://127.0.0.1:1 --driver-info-file acme_password=/dev/null";
+
+    let state = bench.plugin(&format!("run LIB power set_power_state --arg state=on {node}"));
+    let method = bench.plugin(&format!("run LIB power nosuch {node}"));
+    // It has the method, and says by itself that it cannot.
+    let library = plugin::library("wayward").unwrap();
+    let call = "power get_power_state --option rule=has-nothing --driver-info wayward_site=here";
+    let own = program(&[], &format!("plugin run {} {call}", library.display()));
+
+    let states =
+        "hint: `state` is one of `power on`, `power off`, `rebooting`, `soft rebooting`, `soft power off`";
+    assert!(state.stderr.contains(states), "{}", state.stderr);
+    assert!(
+        method.stderr.contains("hint: `farrier plugin inspect` tells which methods it has"),
+        "{}",
+        method.stderr
+    );
+    assert!(own.stderr.contains("unsupported"), "{}", own.stderr);
+    assert!(!own.stderr.contains("tells which methods it has"), "{}", own.stderr);
+}
+
+#[test]
 fn what_the_plugin_lacks_is_said() {
     let bench = Bench::new();
 

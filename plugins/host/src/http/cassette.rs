@@ -21,6 +21,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use farrier_sdk::error::{DriverError, ErrorKind};
@@ -52,6 +53,8 @@ struct Inner {
     machines: Mutex<Vec<((String, u16), String)>>,
     /// What went wrong with it.
     misfits: Mutex<Vec<String>>,
+    /// Exchanges that were written.
+    kept: AtomicUsize,
 }
 
 enum Tape {
@@ -189,7 +192,8 @@ impl Cassette {
 
     fn new(path: &Path, tape: Tape) -> Self {
         let (machines, misfits) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { path: path.to_owned(), tape, machines, misfits }))
+        let kept = AtomicUsize::new(0);
+        Self(Arc::new(Inner { path: path.to_owned(), tape, machines, misfits, kept }))
     }
 
     /// Whether requests are made and written, rather than answered from the file.
@@ -260,11 +264,11 @@ impl Cassette {
         }
     }
 
-    /// How many exchanges are on a cassette that is replayed.
+    /// How many exchanges are on it.
     #[must_use]
     pub fn exchanges(&self) -> usize {
         match &self.0.tape {
-            Tape::Recording(_) => 0,
+            Tape::Recording(_) => self.0.kept.load(Ordering::Relaxed),
             Tape::Replaying(playback) => lock(playback).exchanges,
         }
     }
@@ -304,7 +308,9 @@ impl Cassette {
         self.write_line(&line, known).map_err(|error| {
             let text = format!("cassette `{}` could not be written", self.0.path.display());
             DriverError::internal(text).caused_by(&error)
-        })
+        })?;
+        self.0.kept.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn write_line(&self, line: &Line, known: &Masked) -> io::Result<()> {

@@ -8,11 +8,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use farrier_sdk::error::{DriverError, ErrorKind};
 use farrier_sdk::secret::Secret;
 use reqwest::Url;
 
+use super::date;
 use super::request::{Answer, Request};
 
 /// Most sessions; beyond it all are begun anew.
@@ -20,6 +22,9 @@ const SESSIONS_MAX: usize = 10_000;
 
 /// Most cookies of one session; beyond it a device's new ones are not kept.
 const COOKIES_MAX: usize = 50;
+
+/// Longest that a cookie holds, in seconds: 400 days, as browsers have it.
+const HOLDS_MAX: u64 = 400 * 86_400;
 
 /// Most bytes of answers that are kept, in all sessions together; beyond it all are asked for anew.
 const ANSWERS_SIZE_MAX: usize = 64 * 1024 * 1024;
@@ -50,6 +55,26 @@ struct Kept {
 struct Cookie {
     value: Secret<String>,
     secure: bool,
+    /// When it ends, if it does before its session.
+    until: Option<Instant>,
+}
+
+/// When an answer came, by our clock and by that of its device.
+struct Moment {
+    ours: Instant,
+    /// Seconds since 1970. Clocks of BMCs are often wrong, and what ends by them ends by them.
+    devices: i64,
+}
+
+impl Moment {
+    fn of(answer: &Answer) -> Self {
+        let ours = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let devices = answer.headers.get("date").and_then(|date| date::seconds(date));
+        Self {
+            ours: Instant::now(),
+            devices: devices.unwrap_or_else(|| i64::try_from(ours()).unwrap_or(i64::MAX)),
+        }
+    }
 }
 
 impl Sessions {
@@ -89,7 +114,9 @@ impl Sessions {
             .cookies
             .iter()
             .filter(|((_, path), cookie)| {
-                is_below(url.path(), path) && (!cookie.secure || url.scheme() == "https")
+                is_below(url.path(), path)
+                    && (!cookie.secure || url.scheme() == "https")
+                    && cookie.until.is_none_or(|until| Instant::now() < until)
             })
             .map(|((name, _), cookie)| format!("{name}={}", cookie.value.expose()))
             .collect();
@@ -115,8 +142,9 @@ impl Sessions {
         let path = Url::parse(&request.url).map(|url| url.path().to_owned()).unwrap_or_default();
         let key = answer_key(request);
         let kept = self.kept.entry(whose.clone()).or_default();
+        let moment = Moment::of(&answer);
         for text in &answer.cookies {
-            kept.set_cookie(text, &path);
+            kept.set_cookie(text, &path, &moment);
         }
         let Some(key) = key else { return Ok(answer) };
         if answer.status == 304 {
@@ -141,28 +169,33 @@ impl Sessions {
 }
 
 impl Kept {
-    /// Source: RFC 6265, sections 5.2 and 5.3. There is one host, and dates are left to devices that have a clock.
-    fn set_cookie(&mut self, text: &str, request_path: &str) {
+    /// Source: RFC 6265, sections 5.2 and 5.3; there is one host.
+    fn set_cookie(&mut self, text: &str, request_path: &str, moment: &Moment) {
         let mut parts = text.split(';').map(str::trim);
         let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else { return };
         // The directory of the request, unless the device says another one.
         let directory = request_path.rsplit_once('/').map_or("", |(directory, _)| directory);
         let mut path = if directory.is_empty() { "/" } else { directory }.to_owned();
-        let (mut secure, mut ended) = (false, false);
+        // Seconds that it holds, by either attribute.
+        let (mut secure, mut max_age, mut expires) = (false, None, None);
         for part in parts {
             let (attribute, value) = part.split_once('=').unwrap_or((part, ""));
             match attribute.trim().to_ascii_lowercase().as_str() {
                 "path" if value.starts_with('/') => value.trim().clone_into(&mut path),
                 "secure" => secure = true,
-                "max-age" => ended = value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0),
+                "max-age" => max_age = value.trim().parse::<i64>().ok(),
+                "expires" => expires = date::seconds(value).map(|end| end.saturating_sub(moment.devices)),
                 _ => {}
             }
         }
+        let holds = max_age.or(expires).map(|seconds| u64::try_from(seconds).unwrap_or(0));
+        let until = holds.map(|seconds| moment.ours + Duration::from_secs(seconds.min(HOLDS_MAX)));
         let key = (name.trim().to_owned(), path);
-        if ended {
+        self.cookies.retain(|_, cookie| cookie.until.is_none_or(|until| moment.ours < until));
+        if holds == Some(0) {
             self.cookies.remove(&key);
         } else if self.cookies.len() < COOKIES_MAX || self.cookies.contains_key(&key) {
-            self.cookies.insert(key, Cookie { value: Secret::new(value.trim().to_owned()), secure });
+            self.cookies.insert(key, Cookie { value: Secret::new(value.trim().to_owned()), secure, until });
         }
     }
 }

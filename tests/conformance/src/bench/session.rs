@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use farrier_host::{Call, CallOptions, Cassette, Interface, Plugin};
@@ -22,6 +22,22 @@ use crate::target::Peer;
 
 /// How long a call may go on after its deadline before it is dropped.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// Methods that switch or restart a machine, and are no steps.
+const SWITCHES: [&str; 2] = ["set_power_state", "reboot"];
+
+/// Calls of this process that may have switched or restarted a machine.
+static SWITCHED: AtomicU32 = AtomicU32::new(0);
+
+/// Counts one more.
+pub(crate) fn note_switched() {
+    SWITCHED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How many there were so far.
+pub(crate) fn switched() -> u32 {
+    SWITCHED.load(Ordering::Relaxed)
+}
 
 /// What a method answered.
 pub(crate) type Answer = Result<Value, DriverError>;
@@ -163,6 +179,9 @@ impl Session {
         node: &Node,
         timeout: Duration,
     ) -> Answer {
+        if SWITCHES.contains(&method) {
+            note_switched();
+        }
         let call = self.begin(interface, method, arguments, node, timeout);
         let answer = self.runtime.block_on(call)?;
         node.record_power(method, arguments);

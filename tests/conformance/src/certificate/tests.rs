@@ -26,6 +26,7 @@ fn report() -> Report {
         aim: Verdict::Standard,
         verdict: Verdict::Full,
         missing: Vec::new(),
+        untested: Vec::new(),
         filter: Vec::new(),
         // Beyond what a double can hold.
         seed: u64::MAX,

@@ -73,7 +73,12 @@ fn change(stand: &Stand) -> Result<Change, Finding> {
     let found = now.iter().find_map(|(name, value)| Some((name, value, opposite(value)?)));
     match found {
         Some((name, before, after)) => Ok(Change { name: name.clone(), before: Some(before.clone()), after }),
-        None => not_run("the profile names none of `bios_settings` that may be changed"),
+        None => match stand.bench.profile().absence(InterfaceType::Bios, "apply_configuration") {
+            Some(reason) => {
+                Err(Finding::Absent(format!("not applicable: {reason}; the plugin knows none to change")))
+            }
+            None => not_run("the profile names none of `bios_settings` that may be changed"),
+        },
     }
 }
 
@@ -156,7 +161,7 @@ fn unknown_settings_are_refused(bench: &Bench) -> Judgement {
     stand::each(bench, InterfaceType::Bios, |stand| {
         stand.needs(&["apply_configuration"])?;
         let answer = stand.finish("apply_configuration", &list(&[(UNKNOWN, &json!("Enabled"))]))?;
-        stand.is_refusal(&format!("setting `{UNKNOWN}`"), answer, &[UNKNOWN])
+        stand.is_refusal("apply_configuration", &format!("setting `{UNKNOWN}`"), answer, &[UNKNOWN])
     })
 }
 

@@ -46,9 +46,22 @@ pub(super) const CHECKS: &[Check] = &[
 fn each(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
     stand::each(bench, InterfaceType::Console, |stand| {
         stand.needs(&["start_console", "stop_console", "get_console"])?;
+        // Some have a console only while they are on.
+        let power = |state: &str| {
+            let arguments = json!({"state": state, "timeout": stand.session.patience().as_secs()});
+            stand.sibling(InterfaceType::Power, "set_power_state", &arguments)
+        };
+        let state = stand.sibling(InterfaceType::Power, "get_power_state", &json!({}));
+        let was_off = matches!(state, Some(Ok(state)) if state == "power off");
+        if was_off {
+            power("power on");
+        }
         let found = look(stand);
         // Whatever was found, it is not left running.
         stand.call("stop_console", &json!({})).ok();
+        if was_off && !stand.is_thrown_away() {
+            power("power off");
+        }
         found
     })
 }

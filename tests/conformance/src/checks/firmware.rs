@@ -82,7 +82,7 @@ fn refused(bench: &Bench, component: &str, url: &str, words: &[&str]) -> Judgeme
         stand.needs(&["update"])?;
         let before = stand.peer.seen();
         let answer = stand.finish("update", &json!({"settings": [{"component": component, "url": url}]}))?;
-        stand.is_refusal(&format!("an update of `{component}` from `{url}`"), answer, words)?;
+        stand.is_refusal("update", &format!("an update of `{component}` from `{url}`"), answer, words)?;
         if stand.peer.seen() == before { Ok(()) } else { failed("the machine was updated all the same") }
     })
 }
@@ -123,6 +123,10 @@ fn updates_again(bench: &Bench) -> Judgement {
         update(stand)?;
         match update(stand) {
             Err(Finding::Failed(reason)) => failed(format!("a second time: {reason}")),
+            // It could a moment ago.
+            Err(Finding::Lacking(reason) | Finding::Absent(reason)) => {
+                failed(format!("a second time: {reason}"))
+            }
             other => other.map(drop),
         }
     })

@@ -4,9 +4,9 @@
 use farrier_sdk::interface::InterfaceType;
 use serde_json::Value;
 
-use super::stand::{self, Stand};
+use super::stand::{self, Looks, Stand};
 use crate::bench::{Bench, sample};
-use crate::check::{Check, Finding, Judgement, Level, Needs, none_of, not_applicable};
+use crate::check::{Check, Judgement, Level, Needs, none_of, not_applicable};
 
 #[rustfmt::skip]
 pub(super) const CHECKS: &[Check] = &[
@@ -49,15 +49,11 @@ fn is_list_of_vifs(value: &Value) -> bool {
 
 /// Looks at all of these types that the plugin has.
 fn each(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
-    let mut looked = false;
+    let mut looks = Looks::default();
     for kind in KINDS {
-        match stand::each(bench, kind, &look) {
-            Ok(()) => looked = true,
-            Err(Finding::NotApplicable(_)) => {}
-            Err(other) => return Err(other),
-        }
+        looks.take(stand::each(bench, kind, &look))?;
     }
-    if looked { Ok(()) } else { not_applicable("it has nothing to tell of deploy, network and storage") }
+    looks.judgement_or("it has nothing to tell of deploy, network and storage")
 }
 
 fn answers_have_a_shape(bench: &Bench) -> Judgement {

@@ -70,7 +70,7 @@ fn bad_targets_are_refused(bench: &Bench) -> Judgement {
         ];
         for target in targets {
             let answer = stand.call("validate_raid_config", &json!({"raid_config": target}));
-            stand.is_refusal(&format!("configuration {target}"), answer, &[])?;
+            stand.is_refusal("validate_raid_config", &format!("configuration {target}"), answer, &[])?;
         }
         Ok(())
     })
@@ -86,7 +86,7 @@ fn no_target_is_refused(bench: &Bench) -> Judgement {
     stand::each(bench, InterfaceType::Raid, |stand| {
         stand.needs(&["create_configuration"])?;
         let answer = stand.finish("create_configuration", &create(stand))?;
-        stand.is_refusal("a node without a target configuration", answer, &[])
+        stand.is_refusal("create_configuration", "a node without a target configuration", answer, &[])
     })
 }
 

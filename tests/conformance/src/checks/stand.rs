@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use farrier_host::Interface;
 use farrier_sdk::descriptor::InterfaceDescriptor;
-use farrier_sdk::error::ErrorKind;
+use farrier_sdk::error::{DriverError, ErrorKind};
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::step::StepOutcome;
 use serde_json::{Value, json};
 
-use crate::bench::{Answer, Bench, Session};
+use crate::bench::{Answer, Bench, Session, note_switched};
 use crate::check::{Finding, Judgement, failed, not_applicable};
 use crate::node::Node;
 use crate::residue::pause;
@@ -55,18 +55,55 @@ fn each_with(
         return not_applicable(format!("it has no {kind} implementation"));
     }
     let peer = start(bench)?;
-    let (mut looked, mut other) = (false, None);
+    let mut looks = Looks::default();
     for described in &described {
         let interface = session.open(kind, &described.name)?;
         let node = session.node(bench.profile(), &peer);
         let stand = Stand { bench, session: &session, peer: &peer, described, node, interface: &interface };
-        match look(&stand) {
-            Ok(()) => looked = true,
-            Err(Finding::Failed(reason)) => return failed(format!("{kind} `{}`: {reason}", described.name)),
-            Err(finding) => other = Some(finding),
+        let found = match look(&stand) {
+            Err(Finding::Failed(reason)) => failed(format!("{kind} `{}`: {reason}", described.name)),
+            found => found,
+        };
+        looks.take(found)?;
+    }
+    looks.judgement()
+}
+
+/// What several looks at one requirement come to.
+#[derive(Default)]
+pub(super) struct Looks {
+    looked: bool,
+    /// What nobody knows; that it is so elsewhere says nothing of here.
+    open: Option<Finding>,
+    other: Option<Finding>,
+}
+
+impl Looks {
+    /// Takes one more; a failure is the end of it.
+    pub(super) fn take(&mut self, found: Judgement) -> Judgement {
+        match found {
+            Ok(()) => self.looked = true,
+            Err(Finding::Failed(reason)) => return failed(reason),
+            Err(finding @ (Finding::Lacking(_) | Finding::NotRun(_))) => self.open = Some(finding),
+            Err(finding @ (Finding::Absent(_) | Finding::NotApplicable(_))) => self.other = Some(finding),
+        }
+        Ok(())
+    }
+
+    /// All of them.
+    pub(super) fn judgement(self) -> Judgement {
+        self.open.or(self.other.filter(|_| !self.looked)).map_or(Ok(()), Err)
+    }
+
+    /// The same; `nothing` says why there was nothing to look at.
+    pub(super) fn judgement_or(self, nothing: &str) -> Judgement {
+        let looked = self.looked;
+        match self.judgement() {
+            Err(Finding::NotApplicable(_)) => not_applicable(nothing),
+            Ok(()) if !looked => not_applicable(nothing),
+            judgement => judgement,
         }
     }
-    other.filter(|_| !looked).map_or(Ok(()), Err)
 }
 
 impl Stand<'_> {
@@ -96,7 +133,24 @@ impl Stand<'_> {
     /// Calls what has to succeed.
     pub(super) fn ask(&self, method: &str, arguments: &Value) -> Result<Value, Finding> {
         let answer = self.call(method, arguments);
-        answer.or_else(|error| failed(format!("`{method}` {arguments}: {:?}: {error}", error.kind())))
+        answer.map_err(|error| self.refused(method, &format!("`{method}` {arguments}"), &error))
+    }
+
+    /// What an error comes to where there should be none: nothing bad, if the machine has nothing of the sort.
+    ///
+    /// That is the plugin's word, and an easy one to give. Unless the profile says so of its machine too, nothing was
+    /// seen of what the plugin declares, and it reaches no level that would say it was.
+    pub(super) fn refused(&self, method: &str, what: &str, error: &DriverError) -> Finding {
+        let kind = error.kind();
+        let told = format!("{what}: {kind:?}: {error}");
+        let absence = self.bench.profile().absence(self.described.kind, method);
+        match absence.filter(|_| matches!(kind, ErrorKind::Unsupported | ErrorKind::Hardware)) {
+            Some(reason) => Finding::Absent(format!("not applicable: {reason}; the plugin says: {told}")),
+            None if kind == ErrorKind::Unsupported => Finding::Lacking(format!(
+                "not applicable: the plugin says that this machine lacks it: {told}"
+            )),
+            None => Finding::Failed(told),
+        }
     }
 
     /// Begins a long operation, or asks how it stands: as a step, where it is one.
@@ -114,6 +168,7 @@ impl Stand<'_> {
     pub(super) fn finish(&self, method: &str, arguments: &Value) -> Result<Answer, Finding> {
         let limit = self.bench.profile().check_limit() * OPERATION_SHARE.0 / OPERATION_SHARE.1;
         let deadline = Instant::now() + limit;
+        note_switched();
         loop {
             let answer = match self.begin(method, arguments) {
                 Ok(answer) => answer,
@@ -132,18 +187,18 @@ impl Stand<'_> {
     pub(super) fn make(&self, method: &str, arguments: &Value) -> Judgement {
         match self.finish(method, arguments)? {
             Ok(_) => Ok(()),
-            Err(error) => failed(format!("`{method}` {arguments}: {:?}: {error}", error.kind())),
+            Err(error) => Err(self.refused(method, &format!("`{method}` {arguments}"), &error)),
         }
     }
 
-    /// Looks whether a call was refused for what it was given, and with these words.
-    pub(super) fn is_refusal(&self, what: &str, answer: Answer, words: &[&str]) -> Judgement {
+    /// Looks whether a call of `method` was refused for what it was given, and with these words.
+    pub(super) fn is_refusal(&self, method: &str, what: &str, answer: Answer, words: &[&str]) -> Judgement {
         match answer {
             Ok(_) => failed(format!("{what} was accepted")),
             Err(error)
                 if !matches!(error.kind(), ErrorKind::InvalidParameter | ErrorKind::MissingParameter) =>
             {
-                failed(format!("{what} is {:?}: {error}", error.kind()))
+                Err(self.refused(method, what, &error))
             }
             Err(error) => match words.iter().find(|word| !error.to_string().contains(**word)) {
                 None => Ok(()),

@@ -9,9 +9,9 @@ use farrier_sdk::step::StepOutcome;
 use serde_json::{Map, Value, json};
 
 use super::contract::still_at_it;
-use super::stand::{self, Stand, interval, is_broken};
+use super::stand::{self, Looks, Stand, interval, is_broken};
 use crate::bench::{Answer, Bench, Session};
-use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
+use crate::check::{Check, Finding, Judgement, Level, Needs, none_of, not_applicable};
 use crate::target::Peer;
 
 #[rustfmt::skip]
@@ -150,15 +150,16 @@ fn each_waiting(
     };
     let kinds: BTreeSet<InterfaceType> =
         bench.descriptor()?.interfaces.iter().filter(wanted).map(|interface| interface.kind).collect();
-    let mut looked = false;
+    let mut looks = Looks::default();
     for kind in kinds {
-        let looked_at = stand::each(bench, kind, |stand| {
+        let found = stand::each(bench, kind, |stand| {
             let mut waited = false;
             for step in &stand.described.steps {
                 let Some(arguments) = named(kind, step) else { continue };
                 let arguments = Value::Object(arguments);
                 let begun = stand.begin(&step.step, &arguments);
-                let answer = begun.or_else(|error| failed(format!("step `{}`: {error}", step.step)))?;
+                let place = format!("step `{}`", step.step);
+                let answer = begun.map_err(|error| stand.refused(&step.step, &place, &error))?;
                 if interval(&step.step, &answer)?.is_some() {
                     waited = true;
                     look(stand, step, &arguments)?;
@@ -166,13 +167,9 @@ fn each_waiting(
             }
             if waited { Ok(()) } else { not_applicable("no step waits") }
         });
-        match looked_at {
-            Ok(()) => looked = true,
-            Err(Finding::NotApplicable(_)) => {}
-            Err(other) => return Err(other),
-        }
+        looks.take(found)?;
     }
-    if looked { Ok(()) } else { not_applicable("none of the profile's steps waits to be asked again") }
+    looks.judgement_or("none of the profile's steps waits to be asked again")
 }
 
 fn given_up_while_waiting(bench: &Bench) -> Judgement {

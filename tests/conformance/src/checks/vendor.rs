@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::stand::{self, Stand, is_broken};
 use crate::bench::{Answer, Bench};
-use crate::check::{Check, Judgement, Level, Needs, failed, none_of, not_applicable};
+use crate::check::{Check, Judgement, Level, Needs, none_of, not_applicable};
 
 /// What the API can be asked with.
 const HTTP_METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -149,7 +149,7 @@ fn methods_work(bench: &Bench) -> Judgement {
             looked = true;
             let call = json!({"method": method, "arguments": arguments});
             if let Err(error) = stand.call("vendor_call", &call) {
-                return failed(format!("`{method}` is {:?}: {error}", error.kind()));
+                return Err(stand.refused(method, &format!("`{method}`"), &error));
             }
         }
         if looked { Ok(()) } else { not_applicable("the profile has no arguments of vendor methods") }

@@ -33,6 +33,10 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
     if !report.filter.is_empty() {
         writeln!(text, "<p>No certificate: only {} was looked at.</p>", escaped(&report.filter.join(", ")))?;
     }
+    if !report.untested.is_empty() {
+        let untested = escaped(&report.untested.join(", "));
+        writeln!(text, "<p>Declared, and not tested on this target: {untested}.</p>")?;
+    }
     writeln!(text, "<table>")?;
     for (name, value) in [
         ("File", &plugin.file),

@@ -17,6 +17,7 @@ fn report(outcomes: &[(&str, Outcome)]) -> Report {
         aim: Verdict::Standard,
         verdict: Verdict::of(&checks),
         missing: Verdict::of(&checks).missing(&checks),
+        untested: Vec::new(),
         filter: Vec::new(),
         seed: 1,
         plugin: Subject { name: "acme".to_owned(), version: "1.0.0".to_owned(), ..Subject::default() },

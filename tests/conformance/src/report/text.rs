@@ -60,6 +60,9 @@ fn write(report: &Report, text: &mut String) -> std::fmt::Result {
         writeln!(text, "no level: only {} was looked at", report.filter.join(", "))?;
         return Ok(());
     }
+    if !report.untested.is_empty() {
+        writeln!(text, "declared, and not tested on this target: {}", report.untested.join(", "))?;
+    }
     if let Some(next) = report.verdict.next() {
         writeln!(text, "missing for {next}:")?;
         for line in &report.missing {

@@ -144,6 +144,8 @@ struct Machine {
     process: Child,
     said: Value,
     folder: TempDir,
+    /// More of its table.
+    limits: &'static str,
 }
 
 impl Drop for Machine {
@@ -162,7 +164,12 @@ impl Machine {
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, said: serde_json::from_str(&line).unwrap(), folder: tempfile::tempdir().unwrap() }
+        Self {
+            process,
+            said: serde_json::from_str(&line).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            limits: "",
+        }
     }
 
     /// What the kit says of a plugin on it; the machine's serial number is said to be `serial`.
@@ -170,8 +177,8 @@ impl Machine {
         let file = self.folder.path().join("target.toml");
         let said = &self.said;
         let target = format!(
-            "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"{serial}\"\naddress = {}\nuser = {}\npassword = {}\n",
-            said["address"], said["user"], said["password"]
+            "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"{serial}\"\naddress = {}\nuser = {}\npassword = {}\n{}\n",
+            said["address"], said["user"], said["password"], self.limits
         );
         std::fs::write(&file, target).unwrap();
         let (library, file) =
@@ -208,6 +215,19 @@ fn a_machine_is_only_changed_when_it_says_that_it_is_the_one() {
     let note = "note: nobody but the operator says that the machine is `KIT-1`: \
         this plugin has no inspection that could tell";
     assert!(unasked.contains(note), "{unasked}");
+}
+
+#[test]
+fn a_machine_is_switched_as_often_as_it_may_be() {
+    let mut machine = Machine::start();
+    machine.limits = "power_cycles_max = 2";
+
+    let said =
+        machine.judge("redfish", "drivers/redfish/conformance.toml", "KIT-1", "POW-002,POW-003,POW-007");
+
+    assert!(said.contains("2 passed, 0 failed"), "the first, and the one that changes nothing: {said}");
+    let worn = "POW-003 skipped: it changes the machine, which was switched ";
+    assert!(said.contains(worn) && said.contains("times: `power_cycles_max` is 2"), "{said}");
 }
 
 #[test]

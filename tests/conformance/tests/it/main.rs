@@ -3,6 +3,7 @@
 
 mod command;
 mod kept;
+mod labs;
 mod ours;
 mod patch;
 mod replay;

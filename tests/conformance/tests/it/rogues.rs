@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use farrier_conformance::check::checks;
-use farrier_conformance::report::{Outcome, Report};
+use farrier_conformance::report::{Outcome, Report, Why};
 use farrier_conformance::{Options, Profile, Program, Verdict, run};
 use farrier_sim::plugin;
 use serde_json::{Value, json};
@@ -320,6 +320,63 @@ fn the_plugin_that_breaks_no_rule_reaches_the_highest_level() {
     let report = run(&library, &profile, &options()).unwrap();
 
     assert_eq!(report.verdict, Verdict::Full, "{}", report.text());
+}
+
+/// The report on a plugin that says of machines, where `rule` says so, that they have nothing of what it declares.
+fn excused(rule: &str, change: impl FnOnce(&mut Profile)) -> Report {
+    let mut profile = profile("conformance.toml");
+    profile.options.insert("rule".to_owned(), rule.into());
+    change(&mut profile);
+    let mut options = options();
+    options.filter = ["PKG", "CON-00*", "POW"].into_iter().chain(BEHAVIOR).map(str::to_owned).collect();
+    run(&plugin::library("wayward").unwrap(), &profile, &options).unwrap()
+}
+
+fn outcome<'a>(report: &'a Report, id: &str) -> (Outcome, Why, &'a str) {
+    let entry = report.checks.iter().find(|entry| entry.id == id).unwrap();
+    (entry.outcome, entry.why, &entry.reason)
+}
+
+#[test]
+fn who_does_nothing_of_what_it_declares_reaches_no_level() {
+    let always = excused("has-nothing", |_| {});
+    let where_it_matters = excused("finds-nothing", |_| {});
+
+    assert_eq!(always.verdict, Verdict::None, "{}", always.text());
+    assert_eq!(outcome(&always, "CON-001").0, Outcome::Failed);
+    assert_eq!(where_it_matters.verdict, Verdict::None, "{}", where_it_matters.text());
+    assert_eq!(outcome(&where_it_matters, "CON-001").0, Outcome::Passed);
+    assert_eq!(outcome(&where_it_matters, "POW-002").0, Outcome::Failed);
+}
+
+#[test]
+fn what_a_machine_is_said_to_lack_is_missing_unless_somebody_else_says_so_too() {
+    let alone = excused("finds-little", |_| {});
+    let reason = "this model has none";
+    let vouched = excused("finds-little", |profile| {
+        let lacks = ["bios", "firmware.update", "vendor"].map(|what| (what.to_owned(), reason.to_owned()));
+        profile.target.lacks.extend(lacks);
+        // Nobody can vouch for what is expected.
+        profile.expect.insert("firmware".parse().unwrap(), vec!["update".to_owned()]);
+    });
+
+    assert_eq!(alone.verdict, Verdict::Basic, "{}", alone.text());
+    let (outcome_alone, why, said) = outcome(&alone, "BIO-001");
+    assert_eq!((outcome_alone, why), (Outcome::Skipped, Why::Lacking), "{said}");
+    assert!(said.starts_with("not applicable: the plugin says that this machine lacks it"), "{said}");
+    assert!(alone.missing.iter().any(|line| line.starts_with("BIO-001 skipped")), "{:?}", alone.missing);
+    for id in
+        ["BIO-001", "BIO-006", "FRM-005", "INS-001", "VND-006", "BOT-001", "CNS-001", "RAI-005", "IFC-001"]
+    {
+        assert!(alone.untested.iter().any(|untested| untested == id), "{id}: {:?}", alone.untested);
+    }
+    let (outcome_vouched, why, said) = outcome(&vouched, "BIO-001");
+    assert_eq!((outcome_vouched, why), (Outcome::Skipped, Why::Absent), "{said}");
+    assert!(said.starts_with("not applicable: this model has none; the plugin says: "), "{said}");
+    assert_eq!(outcome(&vouched, "FRM-005").1, Why::Lacking);
+    assert!(vouched.untested.iter().any(|untested| untested == "BIO-001"), "{:?}", vouched.untested);
+    assert!(!vouched.missing.iter().any(|line| line.starts_with("BIO-")), "{:?}", vouched.missing);
+    assert_eq!(vouched.verdict, Verdict::Basic, "{}", vouched.text());
 }
 
 #[test]

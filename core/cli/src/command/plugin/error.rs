@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use farrier_host::CassetteError;
 use farrier_loader::LoadError;
-use farrier_sdk::error::{DriverError, ErrorKind};
+use farrier_sdk::error::DriverError;
 
 use crate::error::Exit;
+
+/// Why a cassette may be empty.
+pub(super) const SOCKETS_OF_ITS_OWN: &str = "only what a plugin asks through the conductor (`task.http`) is recorded, not what goes over sockets of its own";
 
 /// A command on a plugin did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -24,12 +27,17 @@ pub(crate) enum PluginError {
     #[error("`{method}` failed: {}", kind(error))]
     Failed {
         method: String,
+        /// What to do about it, if that depends on the call.
+        hint: Option<String>,
         #[source]
         error: DriverError,
     },
     /// A cassette cannot be used.
     #[error("the cassette cannot be used")]
     Cassette { source: CassetteError },
+    /// There is nothing on a cassette that could answer.
+    #[error("cassette `{}` has no request on it", file.display())]
+    EmptyCassette { file: PathBuf },
     /// A value cannot be read from where it was said to be.
     #[error("cannot read {what}")]
     Value { what: String, source: std::io::Error },
@@ -62,9 +70,11 @@ impl PluginError {
             Self::Unreadable { .. } | Self::NoImplementation { .. } => Exit::NotFound,
             Self::Name { .. } | Self::Missing(_) | Self::Value { .. } => Exit::Usage,
             Self::Exists { .. } => Exit::Conflict,
-            Self::Refused { .. } | Self::Failed { .. } | Self::Cassette { .. } | Self::Write { .. } => {
-                Exit::Failed
-            }
+            Self::Refused { .. }
+            | Self::Failed { .. }
+            | Self::Cassette { .. }
+            | Self::EmptyCassette { .. }
+            | Self::Write { .. } => Exit::Failed,
         }
     }
 
@@ -74,9 +84,8 @@ impl PluginError {
             Self::Unreadable { source, .. } | Self::Refused { source, .. } => {
                 Some(source.remedy().to_owned())
             }
-            Self::Failed { error, .. } if error.kind() == ErrorKind::Unsupported => {
-                Some("`farrier plugin inspect` tells which methods it has".to_owned())
-            }
+            Self::Failed { hint: Some(hint), .. } => Some(hint.clone()),
+            Self::EmptyCassette { .. } => Some(SOCKETS_OF_ITS_OWN.to_owned()),
             Self::NoImplementation { .. } => Some("`farrier plugin inspect` tells what it has".to_owned()),
             Self::Failed { error, .. } if error.is_retryable() => Some("another try may help".to_owned()),
             Self::Exists { .. } => Some("`--directory` names another place".to_owned()),

@@ -8,10 +8,13 @@ use std::time::Duration;
 use clap::Args;
 use farrier_host::{CallOptions, Cassette, Interface, Plugin};
 use farrier_loader::{LoadError, Trust};
+use farrier_sdk::error::{DriverError, ErrorKind};
 use farrier_sdk::interface::InterfaceType;
+use farrier_sdk::interface::power::PowerState;
 use serde_json::{Map, Value, json};
 
 use super::super::pair::{Pair, mapping};
+use super::error::SOCKETS_OF_ITS_OWN;
 use super::node::{Node, Shared, secrets};
 use super::{PluginError, check, inspect};
 use crate::error::CliError;
@@ -65,27 +68,65 @@ pub(crate) struct Arguments {
 /// Makes the call and writes the answer.
 pub(super) async fn run(arguments: &Arguments, output: &Output) -> Result<(), CliError> {
     let driver_info = driver_info(arguments)?;
-    let plugin = Arc::new(load(arguments, output)?);
+    let cassette = cassette(arguments)?;
+    let plugin = Arc::new(load(arguments, cassette.clone(), output)?);
     let interface = open(&plugin, arguments)?;
     let progress = Progress::new();
     for key in secrets(plugin.descriptor()) {
         if arguments.driver_info.iter().any(|pair| pair.key == key) {
-            progress.show(&format!(
+            progress.note(&format!(
                 "`{key}` is a secret, and others can see command lines: `--driver-info-env {key}=VARIABLE` is safer"
             ));
         }
     }
     let timeout = Duration::from_secs(arguments.timeout);
-    let node = Node::new(Arc::clone(&plugin), driver_info, progress, timeout);
+    let node = Node::new(Arc::clone(&plugin), driver_info, progress.clone(), timeout);
     let given = Value::Object(mapping(&arguments.arguments)).to_string().into_bytes();
     let options = CallOptions { timeout: Some(timeout), ..CallOptions::default() };
     let answer = interface.call(&arguments.method, given, Arc::new(Shared(node)), &options).await;
     // What it still has under way ends with this process.
     plugin.close(Duration::from_secs(2)).await.unwrap_or_default();
-    let answer = answer.map_err(|error| PluginError::Failed { method: arguments.method.clone(), error })?;
+    if let (Some(file), Some(0)) = (&arguments.record, cassette.map(|cassette| cassette.exchanges())) {
+        progress.note(&format!("nothing was recorded in `{}`: {SOCKETS_OF_ITS_OWN}", file.display()));
+    }
+    let answer = answer.map_err(|error| PluginError::Failed {
+        method: arguments.method.clone(),
+        hint: hint(&arguments.method, &interface, &error),
+        error,
+    })?;
     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
     let text = serde_json::to_string_pretty(&answer).unwrap_or_default();
     output.facts(&(text + "\n"), &json!({"answer": answer}))
+}
+
+/// What to do about an error of this method.
+fn hint(method: &str, interface: &Interface, error: &DriverError) -> Option<String> {
+    let has_it = interface.descriptor().methods.contains(method);
+    if error.kind() == ErrorKind::Unsupported && !has_it {
+        return Some("`farrier plugin inspect` tells which methods it has".to_owned());
+    }
+    if error.kind() == ErrorKind::InvalidParameter && method == "set_power_state" {
+        let states = PowerState::ALL.into_iter().filter(|state| *state != PowerState::Error);
+        let states: Vec<String> = states.map(|state| format!("`{state}`")).collect();
+        return Some(format!("`state` is one of {}, as far as the machine can", states.join(", ")));
+    }
+    None
+}
+
+/// The cassette that is written or answers.
+fn cassette(arguments: &Arguments) -> Result<Option<Cassette>, CliError> {
+    let made = match (&arguments.record, &arguments.replay) {
+        (Some(path), _) => Some(Cassette::record(path)),
+        (None, Some(path)) => Some(Cassette::replay(path)),
+        (None, None) => None,
+    };
+    let cassette = made.transpose().map_err(|source| PluginError::Cassette { source })?;
+    match (&arguments.replay, &cassette) {
+        (Some(file), Some(cassette)) if cassette.exchanges() == 0 => {
+            Err(PluginError::EmptyCassette { file: file.clone() }.into())
+        }
+        _ => Ok(cassette),
+    }
 }
 
 /// What the node has, from all three places.
@@ -121,17 +162,12 @@ fn file(path: &str) -> Result<String, CliError> {
 }
 
 /// Loads the library, in a child process first.
-fn load(arguments: &Arguments, output: &Output) -> Result<Plugin, CliError> {
+fn load(arguments: &Arguments, cassette: Option<Cassette>, output: &Output) -> Result<Plugin, CliError> {
     let file = &arguments.file;
     output.log(arguments.log);
     let examination = inspect::examine(file)?;
     let mut loader = check::loader(&examination, &arguments.options);
-    let cassette = match (&arguments.record, &arguments.replay) {
-        (Some(path), _) => Some(Cassette::record(path)),
-        (None, Some(path)) => Some(Cassette::replay(path)),
-        (None, None) => None,
-    };
-    loader.cassette = cassette.transpose().map_err(|source| PluginError::Cassette { source })?;
+    loader.cassette = cassette;
     let mut report = loader.load(examination.into_scan(Trust::Assumed));
     match report.plugins.pop() {
         Some(plugin) => Ok(plugin),
@@ -167,5 +203,7 @@ fn open(plugin: &Plugin, arguments: &Arguments) -> Result<Arc<Interface>, CliErr
         .into());
     };
     let opened = plugin.open_interface(kind, chosen);
-    opened.map_err(|error| PluginError::Failed { method: "open_interface".to_owned(), error }.into())
+    opened.map_err(|error| {
+        PluginError::Failed { method: "open_interface".to_owned(), hint: None, error }.into()
+    })
 }

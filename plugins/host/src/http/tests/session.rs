@@ -76,6 +76,39 @@ fn cookies_come_back_where_they_belong_and_are_not_shown() {
     assert!(heard.lock().unwrap()[0].contains("authorization: Basic "));
 }
 
+/// The cookie header that follows after a device has set `cookie`, its clock being at `date`.
+fn sent_after(date: &str, cookie: &str) -> Vec<String> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (seen, head) = (Arc::clone(&heard), format!("date: {date}\r\nset-cookie: {cookie}"));
+    let address = device(move |request| {
+        seen.lock().unwrap().push(request.to_owned());
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{head}\r\ncontent-length: 0\r\n\r\n")
+    });
+    let bench = Bench::new(None);
+    let session = open(&bench, &address, "password");
+    bench.request(&get(&session, "/power")).unwrap();
+    bench.request(&get(&session, "/power")).unwrap();
+    kept(&heard)
+}
+
+#[test]
+fn a_cookie_ends_when_the_device_says_by_its_own_clock() {
+    // A BMC that has lost its battery.
+    let date = "Thu, 01 Jan 1970 00:10:00 GMT";
+
+    let later = sent_after(date, "id=1; Expires=Thu, 01-Jan-1970 00:40:00 GMT");
+    let past = sent_after(date, "id=1; Expires=Thu, 01 Jan 1970 00:00:01 GMT");
+    let longer = sent_after(date, "id=1; Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:01 GMT");
+    let over = sent_after(date, "id=1; Expires=Thu, 01 Jan 1970 00:40:00 GMT; Max-Age=0");
+    let no_date = sent_after(date, "id=1; Expires=soon");
+
+    assert_eq!(later, ["cookie: id=1"]);
+    assert!(past.is_empty(), "{past:?}");
+    assert_eq!(longer, ["cookie: id=1"], "`Max-Age` counts");
+    assert!(over.is_empty(), "{over:?}");
+    assert_eq!(no_date, ["cookie: id=1"]);
+}
+
 #[test]
 fn an_answer_is_kept_as_long_as_the_device_says_that_it_holds() {
     let (address, heard) = device_with_cookies();

@@ -1,0 +1,95 @@
+//! Our `redfish` on BMCs that vendors made, played from what real ones answered.
+
+use farrier_conformance::Verdict;
+use serde_json::json;
+
+use crate::ours::{judged, profile};
+
+/// A vendor's BMC.
+struct Bmc {
+    /// The lab's name for it.
+    name: &'static str,
+    /// A BIOS setting of its machine, and a value that it does not have.
+    setting: Option<(&'static str, &'static str)>,
+    /// The version of its own firmware: what plays it takes updates and keeps its version.
+    version: &'static str,
+    /// What the machine does not have, and why.
+    lacks: &'static [(&'static str, &'static str)],
+    /// What is not as it is on the real one.
+    waived: &'static [(&'static str, &'static str)],
+}
+
+/// What plays a BMC accepts this, and does nothing.
+const NO_RESET: (&str, &str) =
+    ("BIO-006", "what plays this BMC does not know the settings that it was made with");
+
+impl Bmc {
+    /// All that the kit looks at on a machine comes to the level that is aimed at.
+    fn judge(&self) {
+        let mut profile = profile("redfish");
+        profile.target.emulator = Some(format!("mockup:{}", self.name));
+        let owned = |(what, reason): &(&str, &str)| ((*what).to_owned(), (*reason).to_owned());
+        profile.target.lacks.extend(self.lacks.iter().map(owned));
+        profile.waive.extend(self.waived.iter().map(owned));
+        profile.firmware_update.as_mut().unwrap().version = self.version.to_owned();
+        profile.steps.clear();
+        if let Some((name, value)) = self.setting {
+            let settings = json!({"settings": [{"name": name, "value": value}]});
+            profile
+                .steps
+                .insert("bios.apply_configuration".to_owned(), settings.as_object().unwrap().clone());
+        }
+
+        let groups = ["POW", "MGT", "BIO", "FRM", "INS", "VND", "BOT", "STP"];
+
+        let report = judged("redfish", &profile, &groups);
+
+        assert!(Verdict::Standard <= report.verdict, "{}", report.text());
+        for entry in report.checks.iter().filter(|entry| entry.is_untested()) {
+            let group = |what: &str| match what.split('.').next().unwrap() {
+                "bios" => ["BIO", "STP"].contains(&&*entry.group),
+                "firmware" => entry.group == "FRM",
+                "inspect" => entry.group == "INS",
+                "vendor" => entry.group == "VND",
+                "boot" => entry.group == "BOT",
+                _ => false,
+            };
+            assert!(self.lacks.iter().any(|(what, _)| group(what)), "{}: {}", entry.id, entry.reason);
+        }
+    }
+}
+
+#[test]
+fn redfish_passes_on_a_bmc_of_dell() {
+    let setting = Some(("AesNi", "Disabled"));
+    Bmc { name: "dell-poweredge-r750", setting, version: "6.00.30.00", lacks: &[], waived: &[NO_RESET] }
+        .judge();
+}
+
+#[test]
+fn redfish_passes_on_a_bmc_of_hpe() {
+    let setting = Some(("AccessControlService", "Disabled"));
+    let lacks = &[("inspect", "this machine was recorded without its disks")];
+    let waived = &[NO_RESET];
+    Bmc { name: "hpe-dl325-gen10plus", setting, version: "iLO 5 v2.46", lacks, waived }.judge();
+}
+
+#[test]
+fn redfish_passes_on_a_bmc_of_supermicro() {
+    let setting = Some(("ADDDCSparing_3C3F", "Disabled"));
+    let waived =
+        &[NO_RESET, ("BIO-003", "this BMC was recorded without its registry, and refuses by itself")];
+    Bmc { name: "supermicro-sys821ge", setting, version: "11.01.01", lacks: &[], waived }.judge();
+}
+
+#[test]
+fn redfish_passes_on_a_bmc_of_openbmc() {
+    let lacks = &[
+        ("bios", "this machine has no BIOS settings"),
+        ("firmware.update", "images are pushed to this BMC"),
+        ("inspect", "this machine was recorded without its parts"),
+        ("vendor.eject_vmedia", "this BMC has no virtual media"),
+        ("boot.prepare_ramdisk", "this BMC has no virtual media"),
+    ];
+    Bmc { name: "openbmc-stock", setting: None, version: "", lacks, waived: &[] }.judge();
+}
