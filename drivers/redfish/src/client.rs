@@ -37,6 +37,7 @@ mod wire;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -45,7 +46,7 @@ use reqwest::{Method, StatusCode};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use self::account::{Account, Tuning};
 use self::address::canonical;
@@ -162,7 +163,32 @@ impl Client {
     }
 
     /// Sends a request as somebody who is logged in; answers with any status but 401.
+    ///
+    /// All of it happens on the thread that has the sockets: with each part of the work on the caller's, both would
+    /// be woken for each part. Dropping the answer stops it.
     async fn send(
+        self: &Arc<Self>,
+        outgoing: Outgoing,
+        scope: Scope,
+        basic_only: &Arc<AtomicBool>,
+    ) -> Result<Answer> {
+        let asked = (outgoing.method.clone(), outgoing.path.clone());
+        let (client, basic_only) = (Arc::clone(self), Arc::clone(basic_only));
+        let job = async move { client.send_here(&outgoing, &scope, &basic_only).await };
+        match AbortOnDropHandle::new(self.jobs.runtime.spawn(job)).await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => {
+                    let asked = self.asked(&scope, asked.0, asked.1);
+                    let text = format!("{asked} ended early: {error}");
+                    Err(RedfishError::new(asked, Failure::Failed(text)))
+                }
+            },
+        }
+    }
+
+    async fn send_here(
         self: &Arc<Self>,
         outgoing: &Outgoing,
         scope: &Scope,

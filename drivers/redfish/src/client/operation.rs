@@ -1,7 +1,7 @@
 //! What one call of the conductor asks of a BMC.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub struct Operation {
     /// When the conductor ends the call, whatever limit a part of it has.
     call_ends: Option<Instant>,
     /// This operation does without a session, because the BMC has none to spare.
-    basic_only: AtomicBool,
+    basic_only: Arc<AtomicBool>,
     /// Tags of what was read, by path.
     tags: Mutex<HashMap<String, Option<String>>>,
     /// The System as it was read last, with its path: what is not in its type is not asked for again.
@@ -56,7 +56,7 @@ impl Operation {
         let deadline = call_ends.map_or(now + limit, |end| end.min(now + limit));
         let limit = deadline.saturating_duration_since(now);
         let scope = Scope { operation, deadline, limit };
-        let (basic_only, tags, seen) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let (basic_only, tags, seen) = (Arc::default(), Mutex::default(), Mutex::default());
         Self { lease, scope, call_ends, basic_only, tags, seen }
     }
 
@@ -65,7 +65,7 @@ impl Operation {
     pub fn part(&self, limit: Duration) -> Self {
         let part = Self::new(self.lease.clone(), self.scope.operation, limit, self.call_ends);
         // A BMC without a free session is not asked for one by each part.
-        Self { basic_only: AtomicBool::new(self.basic_only.load(Ordering::Relaxed)), ..part }
+        Self { basic_only: Arc::clone(&self.basic_only), ..part }
     }
 
     /// What the conductor wants.
@@ -147,7 +147,7 @@ impl Operation {
     pub async fn read_registry<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
         let outgoing =
             Outgoing { body_size_max: REGISTRY_SIZE_MAX, ..Outgoing::new(Method::GET, path.to_owned()) };
-        let answer = self.send(&outgoing).await?;
+        let answer = self.send(outgoing).await?;
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
             return Ok(None);
         }
@@ -275,7 +275,7 @@ impl Operation {
     /// As [`read`](Self::read).
     pub async fn act(&self, target: &str, body: &Value) -> Result<Answer> {
         let body = Some(body.to_string().into_bytes());
-        let answer = self.send(&Outgoing { body, ..Outgoing::new(Method::POST, target.to_owned()) }).await?;
+        let answer = self.send(Outgoing { body, ..Outgoing::new(Method::POST, target.to_owned()) }).await?;
         self.accepted(Method::POST, target, answer)
     }
 
@@ -311,13 +311,13 @@ impl Operation {
         &self.lease
     }
 
-    pub(super) async fn send(&self, outgoing: &Outgoing) -> Result<Answer> {
-        self.lease.client().send(outgoing, &self.scope, &self.basic_only).await
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Answer> {
+        self.lease.client().send(outgoing, self.scope, &self.basic_only).await
     }
 
     /// GET with any status; notes the tag.
     pub(super) async fn fetch(&self, path: &str) -> Result<Answer> {
-        let answer = self.send(&Outgoing::new(Method::GET, path.to_owned())).await?;
+        let answer = self.send(Outgoing::new(Method::GET, path.to_owned())).await?;
         if answer.status.is_success() {
             self.note_tag(path, tag_of(&answer));
         } else if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {
@@ -362,7 +362,7 @@ impl Operation {
         loop {
             let if_match = tagging.header().and_then(|header| HeaderValue::from_str(&header).ok());
             let base = Outgoing::new(method.clone(), path.to_owned());
-            let answer = self.send(&Outgoing { body: body.clone(), if_match, ..base }).await?;
+            let answer = self.send(Outgoing { body: body.clone(), if_match, ..base }).await?;
             let status = answer.status;
             let done = tagging.judge(status) == Next::Done
                 || !tagging.refreshed(status, self.fetch_tag(path).await?);
