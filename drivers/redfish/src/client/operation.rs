@@ -410,8 +410,12 @@ fn tag_of(answer: &Answer) -> Option<String> {
     if let Some(tag) = header.filter(|tag| !tag.is_empty()) {
         return Some(tag.to_owned());
     }
-    let named = answer.body.windows(TAG_NAME.len()).any(|window| window == TAG_NAME);
-    if named { resource::read::<Tagged>(&answer.body).ok()?.etag } else { None }
+    // Most bodies have none, and are not read a second time for that.
+    if str::from_utf8(&answer.body).map_or(true, |body| body.contains(TAG_NAME)) {
+        resource::read::<Tagged>(&answer.body).ok()?.etag
+    } else {
+        None
+    }
 }
 
-const TAG_NAME: &[u8] = b"@odata.etag";
+const TAG_NAME: &str = "@odata.etag";

@@ -3,6 +3,8 @@
 //! Always rustls with the ring provider, handed over with each configuration: a plugin must not install a
 //! process-wide one. The system's roots are read once for all clients.
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -206,7 +208,24 @@ fn certificates_of_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, Tls
 
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(ring::default_provider())))
+    let provider = || {
+        let mut provider = ring::default_provider();
+        // Among equals the cheaper ones first: SHA-256 costs a handshake less than SHA-384 does, also the BMC.
+        provider.cipher_suites.sort_by_key(|suite| !is_cheap(suite.suite()));
+        provider.signature_verification_algorithms =
+            memory::remembering(&provider.signature_verification_algorithms);
+        Arc::new(provider)
+    };
+    Arc::clone(PROVIDER.get_or_init(provider))
+}
+
+fn is_cheap(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
 }
 
 fn system_verifier() -> Result<Arc<dyn ServerCertVerifier>, TlsError> {

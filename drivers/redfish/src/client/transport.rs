@@ -2,13 +2,13 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, LOCATION,
 };
-use reqwest::{Method, Response, StatusCode, Version, redirect};
+use reqwest::{Method, Response, StatusCode, Url, Version, redirect};
 use tokio::time::{Instant, timeout_at};
 
 use super::account::Login;
@@ -29,6 +29,9 @@ const IDLE_CONNECTIONS_MAX: usize = 1;
 
 /// Longest answer read, in bytes; only registries may be longer.
 const BODY_SIZE_MAX: usize = 8 * 1024 * 1024;
+
+/// Most room made for an answer before it has come, in bytes.
+const BODY_PROMISE_MAX: usize = 64 * 1024;
 
 pub(super) const TOKEN: &str = "x-auth-token";
 const VERSION: &str = "odata-version";
@@ -118,6 +121,8 @@ pub(super) struct Transport {
     address: Address,
     patience: Patience,
     wire: Arc<Wire>,
+    /// What was asked for last, with its URL: it is usually asked for again.
+    last: Mutex<Option<(String, Url)>>,
 }
 
 impl Transport {
@@ -150,7 +155,7 @@ impl Transport {
             .connector_layer(Watch(Arc::clone(&wire)))
             .build()
             .map_err(|error| TlsError::Client(innermost(&error)))?;
-        Ok(Self { http, address, patience, wire })
+        Ok(Self { http, address, patience, wire, last: Mutex::default() })
     }
 
     /// Sends a request and reads its answer, following redirects on this BMC.
@@ -222,7 +227,12 @@ impl Transport {
         credential: &Credential,
         now: Instant,
     ) -> reqwest::RequestBuilder {
-        let mut request = self.http.request(outgoing.method.clone(), self.address.url(path));
+        let method = outgoing.method.clone();
+        let mut request = match self.url(path) {
+            Some(url) => self.http.request(method, url),
+            // The library says what is wrong with it.
+            None => self.http.request(method, self.address.url(path)),
+        };
         if !outgoing.any_encoding {
             // Compressed answers carry weak tags.
             request = request.header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -243,6 +253,18 @@ impl Transport {
             request = request.header(CONNECTION, HeaderValue::from_static("close"));
         }
         request
+    }
+
+    fn url(&self, path: &str) -> Option<Url> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, url)) = &*last
+            && known == path
+        {
+            return Some(url.clone());
+        }
+        let url = Url::parse(&self.address.url(path)).ok()?;
+        *last = Some((path.to_owned(), url.clone()));
+        Some(url)
     }
 
     /// Waits for the head of the answer.
@@ -282,7 +304,8 @@ impl Transport {
         if response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_long());
         }
-        let mut body = Vec::new();
+        let expected = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = Vec::with_capacity(expected.unwrap_or_default().min(BODY_PROMISE_MAX));
         loop {
             let until = (Instant::now() + self.patience.read).min(deadline);
             let part = timeout_at(until, response.chunk()).await;
