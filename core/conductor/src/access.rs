@@ -53,6 +53,8 @@ struct State {
     found: Mutex<Option<Inspection>>,
     /// Where drivers have switched the machine since the task last looked.
     switched: Mutex<Option<Switched>>,
+    /// Which RAID volumes a driver wants the machine to have since the task last looked.
+    raid_config: Mutex<Option<Fields>>,
 }
 
 impl std::fmt::Debug for TaskAccess {
@@ -68,7 +70,8 @@ impl TaskAccess {
     pub(crate) fn new(shared: Arc<Shared>, driver: Driver, node: Node, grip: Arc<Grip>) -> Self {
         let node = Mutex::new(node);
         let (saved, found, switched) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let state = State { shared, driver, grip, node, saved, found, switched };
+        let raid_config = Mutex::default();
+        let state = State { shared, driver, grip, node, saved, found, switched, raid_config };
         Self { state: Arc::new(state), depth: 0, deadline: None }
     }
 
@@ -92,6 +95,11 @@ impl TaskAccess {
         self.state.switched.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Which RAID volumes a driver wants the machine to have, once.
+    pub(crate) fn take_raid_config(&self) -> Option<Fields> {
+        self.state.raid_config.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// What the task holds of its node.
     pub(crate) fn grip(&self) -> &Arc<Grip> {
         &self.state.grip
@@ -107,6 +115,7 @@ impl TaskAccess {
             "secret.reveal_instance" => self.reveal_instance(&decode::<Key>(&arguments)?.key),
             "internal_info.save" => self.save(decode(&arguments)?).await,
             "inspection.save" => self.found(decode(&arguments)?),
+            "raid_config.save" => self.target_raid_config(decode::<RaidConfig>(&arguments)?.target),
             "node.refresh" => self.refresh().await,
             "progress" => {
                 let progress: Progress = decode(&arguments)?;
@@ -165,11 +174,24 @@ impl TaskAccess {
         encode(&())
     }
 
+    /// Shows it to the drivers of this task at once; it is saved with what the task saves next.
+    fn target_raid_config(&self, target: Fields) -> Result<Vec<u8>, DriverError> {
+        let mut node = self.state.node.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.grip.admit_change(node.uuid, "raid_config.save")?;
+        node.target_raid_config.clone_from(&target);
+        *self.state.raid_config.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
+        encode(&())
+    }
+
     async fn refresh(&self) -> Result<Vec<u8>, DriverError> {
         let id = self.node().id;
         let node = self.state.shared.store.node_get(id).await;
-        let node =
+        let mut node =
             node.map_err(|error| DriverError::internal("the node could not be read").caused_by(&error))?;
+        let unsaved = self.state.raid_config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(target) = unsaved {
+            node.target_raid_config = target;
+        }
         let snapshot = encode(&self.shown(&node))?;
         *self.state.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
         Ok(snapshot)
@@ -289,6 +311,11 @@ struct Save {
     set: Fields,
     #[serde(default)]
     unset: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct RaidConfig {
+    target: Fields,
 }
 
 #[derive(Deserialize)]

@@ -1,46 +1,8 @@
-//! RAID volumes that are checked and then forgotten.
-
-use std::collections::BTreeMap;
+//! RAID volumes that are checked, as the SDK checks them, and then forgotten.
 
 use farrier_sdk::prelude::*;
 
 use crate::delay::{Delay, Delays};
-
-/// The only member of a configuration.
-const DISKS: &str = "logical_disks";
-
-/// RAID levels a logical disk may have.
-const LEVELS: [&str; 9] = ["JBOD", "0", "1", "2", "5", "6", "1+0", "5+0", "6+0"];
-
-/// Properties of a logical disk, with what each means.
-const PROPERTIES: [(&str, &str); 10] = [
-    ("raid_level", "RAID level: JBOD, 0, 1, 2, 5, 6, 1+0, 5+0 or 6+0. Required."),
-    ("size_gb", "Size in GiB, or `MAX` for all the space that is left. Required."),
-    ("volume_name", "Name of the volume; made up when absent. Optional."),
-    ("is_root_volume", "Whether the instance boots from it; no when absent. Optional."),
-    (
-        "share_physical_disks",
-        "Whether other logical disks may lie on its physical disks; no when absent. Optional.",
-    ),
-    ("disk_type", "Kind of physical disks to take: hdd or ssd; any when absent. Optional."),
-    (
-        "interface_type",
-        "Interface of the physical disks to take: sata, scsi or sas; any when absent. Optional.",
-    ),
-    (
-        "number_of_physical_disks",
-        "How many physical disks to take; as few as the level allows when absent. Optional.",
-    ),
-    (
-        "controller",
-        "Name of the controller, as the driver calls it; the driver's choice when absent. Optional.",
-    ),
-    (
-        "physical_disks",
-        "Physical disks to take, as the driver calls them; the driver's choice when absent. Optional.",
-    ),
-    // next property above this line
-];
 
 /// Makes and removes volumes by saying so.
 pub(crate) struct FakeRaid {
@@ -57,12 +19,6 @@ impl FakeRaid {
 impl RaidInterface for FakeRaid {
     type Info = NoInfo;
 
-    /// A configuration that the node is to have must be one; it may have none.
-    async fn validate(&self, task: &DriverTask<NoInfo>) -> Result<()> {
-        let config = &task.node().target_raid_config;
-        if config.is_empty() { Ok(()) } else { check(config) }
-    }
-
     async fn create_configuration(
         &self,
         task: &DriverTask<NoInfo>,
@@ -78,54 +34,6 @@ impl RaidInterface for FakeRaid {
         self.delay.pass(task).await?;
         Ok(StepOutcome::Done)
     }
-
-    async fn validate_raid_config(
-        &self,
-        _task: &DriverTask<NoInfo>,
-        raid_config: Map<String, Value>,
-    ) -> Result<()> {
-        check(&raid_config)
-    }
-
-    async fn get_logical_disk_properties(
-        &self,
-        _task: &DriverTask<NoInfo>,
-    ) -> Result<BTreeMap<String, String>> {
-        Ok(PROPERTIES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect())
-    }
-}
-
-/// Checks a configuration: at least one logical disk, and nothing else.
-fn check(config: &Map<String, Value>) -> Result<()> {
-    let refuse = |why: String| Err(DriverError::invalid_parameter(format!("RAID configuration: {why}")));
-    if let Some(unknown) = config.keys().find(|key| *key != DISKS) {
-        return refuse(format!("`{unknown}` is not a part of it, only `{DISKS}` is"));
-    }
-    match config.get(DISKS) {
-        Some(Value::Array(disks)) if disks.is_empty() => refuse(format!("`{DISKS}` is empty")),
-        Some(Value::Array(disks)) => {
-            disks.iter().enumerate().try_for_each(|(index, disk)| check_disk(index, disk))
-        }
-        Some(_) | None => refuse(format!("`{DISKS}` has to be a list")),
-    }
-}
-
-/// Checks one logical disk; `index` counts from 0.
-fn check_disk(index: usize, disk: &Value) -> Result<()> {
-    let refuse = |why: &str| Err(DriverError::invalid_parameter(format!("logical disk {index}: {why}")));
-    let Some(disk) = disk.as_object() else { return refuse("has to be an object") };
-    if let Some(unknown) = disk.keys().find(|key| !PROPERTIES.iter().any(|(name, _)| name == key)) {
-        return refuse(&format!("`{unknown}` is not a property of logical disks"));
-    }
-    let level = disk.get("raid_level").and_then(Value::as_str);
-    if !level.is_some_and(|level| LEVELS.contains(&level)) {
-        return refuse(&format!("`raid_level` has to be one of {}", LEVELS.join(", ")));
-    }
-    let fits = |size: &Value| size == "MAX" || size.as_u64().is_some_and(|size| 0 < size);
-    if !disk.get("size_gb").is_some_and(fits) {
-        return refuse("`size_gb` has to be a positive number or `MAX`");
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -137,42 +45,18 @@ mod tests {
 
     const RAID: FakeRaid = FakeRaid { delay: Delay::NONE };
 
-    fn validate(config: &Value) -> Result<()> {
+    #[test]
+    fn a_configuration_is_checked_and_its_properties_are_told() {
         let task = testing::task(json!({})).unwrap();
-        task.block_on(RAID.validate_raid_config(&task, config.as_object().cloned().unwrap()))
-    }
+        let check = |config: Value| {
+            let config = config.as_object().cloned().unwrap();
+            task.block_on(RAID.validate_raid_config(&task, config)).map_err(|error| error.kind())
+        };
 
-    #[test]
-    fn a_configuration_has_logical_disks_with_level_and_size() {
-        let good = json!({"logical_disks": [
-            {"raid_level": "1", "size_gb": 100, "is_root_volume": true},
-            {"raid_level": "5+0", "size_gb": "MAX"},
-        ]});
-
-        assert_eq!(validate(&good), Ok(()));
-    }
-
-    #[test]
-    fn a_wrong_configuration_is_refused_by_property() {
-        let disk = json!({"raid_level": "1", "size_gb": 1});
-        let cases = [
-            (json!({}), "`logical_disks`"),
-            (json!({"logical_disks": []}), "`logical_disks` is empty"),
-            (json!({"logical_disks": [disk], "colour": "red"}), "`colour`"),
-            (json!({"logical_disks": 1}), "`logical_disks`"),
-            (json!({"logical_disks": [1]}), "logical disk 0"),
-            (json!({"logical_disks": [{"size_gb": 1}]}), "`raid_level`"),
-            (json!({"logical_disks": [{"raid_level": "7", "size_gb": 1}]}), "`raid_level`"),
-            (json!({"logical_disks": [{"raid_level": "1"}]}), "`size_gb`"),
-            (json!({"logical_disks": [{"raid_level": "1", "size_gb": 0}]}), "`size_gb`"),
-            (json!({"logical_disks": [{"raid_level": "1", "size_gb": 1, "colour": "red"}]}), "`colour`"),
-        ];
-
-        for (config, named) in cases {
-            let error = validate(&config).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidParameter, "{config}");
-            assert!(error.message().contains(named), "{error}");
-        }
+        assert_eq!(check(json!({"logical_disks": [{"raid_level": "1", "size_gb": 1}]})), Ok(()));
+        assert_eq!(check(json!({"logical_disks": [{"raid_level": "1"}]})), Err(ErrorKind::InvalidParameter));
+        let told = task.block_on(RAID.get_logical_disk_properties(&task)).unwrap();
+        assert!(told["raid_level"].ends_with("Required."), "{told:?}");
     }
 
     #[test]

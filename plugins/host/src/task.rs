@@ -24,7 +24,7 @@ pub trait NodeAccess: Send + Sync + 'static {
     fn snapshot(&self) -> Vec<u8>;
 
     /// Answers a call of the driver: `secret.reveal`, `secret.reveal_instance`, `internal_info.save`,
-    /// `inspection.save`, `node.refresh`, `progress`, `event`, or a method of a sibling interface such as
+    /// `inspection.save`, `raid_config.save`, `node.refresh`, `progress`, `event`, or a method of a sibling interface such as
     /// `power.set_power_state`. What begins with `http.` is answered before it comes here.
     ///
     /// The answer is awaited where the call was made; that of `secret.` is looked for on the plugin's thread first,

@@ -3,7 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{
-    Attribute, Block, Ident, ItemTrait, ReturnType, Signature, TraitItem, TraitItemFn, Type, parse_quote,
+    Attribute, Block, Ident, ItemTrait, Path, ReturnType, Signature, TraitItem, TraitItemFn, Type,
+    parse_quote,
 };
 
 use crate::arguments::{self, Argument};
@@ -16,6 +17,8 @@ struct Method {
     arguments: Vec<Argument>,
     output: Type,
     body: Option<Block>,
+    /// The function that answers unless it is overridden: it gets the task and the arguments, and may wait.
+    provided: Option<Path>,
     /// Answers `unsupported` unless it is overridden.
     unsupported: bool,
 }
@@ -54,6 +57,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<T
 
 fn method(mut function: TraitItemFn) -> syn::Result<Method> {
     let unsupported = function.attrs.iter().any(|attribute| attribute.path().is_ident("unsupported"));
+    let provided = function.attrs.iter().find(|attribute| attribute.path().is_ident("provided"));
+    let provided = provided.map(Attribute::parse_args::<Path>).transpose()?;
     let docs = function.attrs.into_iter().filter(|attribute| attribute.path().is_ident("doc")).collect();
     let arguments = arguments::take(&mut function.sig)?;
     let output = match &function.sig.output {
@@ -62,7 +67,22 @@ fn method(mut function: TraitItemFn) -> syn::Result<Method> {
             return Err(syn::Error::new_spanned(&function.sig, "a method answers a `Result`"));
         }
     };
-    Ok(Method { docs, signature: function.sig, arguments, output, body: function.default, unsupported })
+    Ok(Method {
+        docs,
+        signature: function.sig,
+        arguments,
+        output,
+        body: function.default,
+        provided,
+        unsupported,
+    })
+}
+
+/// In which of the two traits a body stands.
+#[derive(Clone, Copy)]
+enum Style {
+    Asynchronous,
+    Blocking,
 }
 
 impl Method {
@@ -72,11 +92,19 @@ impl Method {
 
     /// Whether it answers without being overridden.
     fn answers_by_itself(&self) -> bool {
-        self.body.is_some() && !self.unsupported
+        (self.body.is_some() || self.provided.is_some()) && !self.unsupported
     }
 
-    /// The body an implementation inherits, if any; for the asynchronous and the blocking trait alike.
-    fn inherited(&self, kind: &str) -> Option<TokenStream> {
+    /// The body an implementation inherits, if any.
+    fn inherited(&self, kind: &str, style: Style) -> Option<TokenStream> {
+        if let Some(function) = &self.provided {
+            let names = self.arguments.iter().map(|argument| &argument.name);
+            let call = quote!(#function(task, #(#names),*));
+            return Some(match style {
+                Style::Asynchronous => quote!(#call.await),
+                Style::Blocking => quote!(task.block_on(#call)),
+            });
+        }
         if self.unsupported {
             let (name, names) = (self.name(), self.arguments.iter().map(|argument| &argument.name));
             return Some(quote! {
@@ -99,7 +127,7 @@ fn asynchronous(definition: &ItemTrait, methods: &[Method]) -> TokenStream {
         let mut signature = method.signature.clone();
         signature.asyncness = None;
         signature.output = parse_quote!(-> impl ::core::future::Future<Output = #output> + Send);
-        match method.inherited(&kind) {
+        match method.inherited(&kind, Style::Asynchronous) {
             Some(body) => quote!(#(#docs)* #signature { async move { #body } }),
             None => quote!(#(#docs)* #signature;),
         }
@@ -122,7 +150,7 @@ fn blocking(definition: &ItemTrait, methods: &[Method], kind: &Ident) -> TokenSt
         let docs = &method.docs;
         let mut signature = method.signature.clone();
         signature.asyncness = None;
-        match method.inherited(&kind_name) {
+        match method.inherited(&kind_name, Style::Blocking) {
             Some(body) => quote!(#(#docs)* #signature { #body }),
             None => quote!(#(#docs)* #signature;),
         }

@@ -28,7 +28,8 @@ const METHODS: &[(&str, &[&str])] = &[
     ("console", &["start_console", "stop_console", "get_console"]),
     ("firmware", &["update", "cache_firmware_components"]),
     ("inspect", &["inspect_hardware", "abort", "continue_inspection", "tear_down"]),
-    ("raid", &["create_configuration", "delete_configuration", "validate_raid_config", "get_logical_disk_properties"]),
+    ("raid", &["create_configuration", "delete_configuration", "validate_raid_config", "apply_configuration",
+        "get_logical_disk_properties"]),
     ("rescue", &["rescue", "unrescue", "clean_up"]),
     ("storage", &["attach_volumes", "detach_volumes", "should_write_image"]),
     ("vendor", &[]),
@@ -46,6 +47,7 @@ const INHERITED: &[(&str, &[&str])] = &[
         "get_node_network_data", "get_capabilities"]),
     ("power", &["get_supported_power_states", "supports_power_sync"]),
     ("inspect", &["tear_down"]),
+    ("raid", &["validate_raid_config", "apply_configuration", "get_logical_disk_properties"]),
     ("rescue", &["clean_up"]),
     // next interface type with such methods above this line
 ];

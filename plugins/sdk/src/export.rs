@@ -169,7 +169,7 @@ fn open_plugin<S: Spec>(host: HostBox, config: &[u8]) -> Result<PluginBox> {
     let runtime = Runtime::start(host, S::NAME)?;
     #[cfg(feature = "tracing")]
     if !config.linked {
-        crate::log::install(&runtime);
+        crate::log::forward::install(&runtime);
     }
     let state = Arc::new(runtime.enter(|| S::start(options))?);
     Ok(Plugin_TO::from_value(OpenPlugin::<S> { state, runtime }, TD_Opaque))

@@ -59,7 +59,6 @@ pub mod export;
 pub mod glue;
 pub mod http;
 pub mod interface;
-#[cfg(feature = "tracing")]
 mod log;
 pub mod prelude;
 pub mod property;

@@ -20,6 +20,7 @@ use crate::interface::{
     network::NetworkClient, power::PowerClient, raid::RaidClient, rescue::RescueClient,
     storage::StorageClient,
 };
+use crate::log;
 use crate::property::Properties;
 use crate::runtime::Runtime;
 use crate::secret::{Secret, SecretRef};
@@ -245,6 +246,17 @@ impl<I> DriverTask<I> {
         self.shared.call("inspection.save", found).await.map(drop)
     }
 
+    /// Makes `config` the node's target RAID configuration, which other calls of this task see from then on. Needs the
+    /// exclusive lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Conflict`](ErrorKind::Conflict): the lock is not ours; [`Unsupported`](ErrorKind::Unsupported): the host
+    /// is older than this; [`TaskClosed`](ErrorKind::TaskClosed).
+    pub async fn save_target_raid_config(&self, config: &Map<String, Value>) -> Result<()> {
+        self.shared.call("raid_config.save", &json!({"target": config})).await.map(drop)
+    }
+
     /// Changes the node's `driver_internal_info`: compare and save, tried again when somebody else was quicker.
     ///
     /// `change` may run several times, each time on the newest data. Needs the exclusive lock.
@@ -308,6 +320,11 @@ impl<I> DriverTask<I> {
 
     fn remember(&self, revision: u64, info: Map<String, Value>) {
         *self.shared.internal.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, info));
+    }
+
+    /// Warns in the SDK's own name.
+    pub(crate) fn warn(&self, message: &str) {
+        log::warn(&self.shared, message);
     }
 
     /// Waits; ends early only by the call being dropped.

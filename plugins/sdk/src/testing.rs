@@ -98,6 +98,14 @@ impl Scripted {
             "node.refresh" => encode(&*self.state.lock().unwrap_or_else(PoisonError::into_inner)),
             "internal_info.save" => self.save(arguments),
             "progress" | "event" | "inspection.save" => encode(&()),
+            "raid_config.save" => {
+                let mut node = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                let target = arguments.get("target").cloned().unwrap_or_default();
+                if let Some(node) = node.as_object_mut() {
+                    node.insert("target_raid_config".to_owned(), target);
+                }
+                encode(&())
+            }
             other => Err(DriverError::unsupported(format!("`{other}` is not part of a test's task"))),
         }
     }

@@ -156,6 +156,10 @@ impl Node {
                 self.state().inspection = Some(Value::Object(read));
                 encode(&())
             }
+            "raid_config.save" => {
+                self.set("target_raid_config", read.get("target").cloned().unwrap_or_default());
+                encode(&())
+            }
             "node.refresh" => Ok(self.snapshot()),
             "progress" | "event" => encode(&()),
             other => self.sibling(other, arguments).await,

@@ -119,3 +119,30 @@ async fn what_a_driver_has_to_say_is_in_the_history_where_there_is_one() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_raid_configuration_is_seen_at_once_and_saved_with_what_comes_next() {
+    let fixture = Fixture::new(quick()).await;
+    let node = fixture.node().await;
+    let target = json!({"logical_disks": [{"raid_level": "1", "size_gb": 1}]});
+    let shown = |access: &super::TaskAccess| {
+        let snapshot = farrier_host::NodeAccess::snapshot(access);
+        serde_json::from_slice::<Value>(&snapshot).unwrap()["target_raid_config"].clone()
+    };
+    let mut looking = fixture.tasks().acquire_shared(&node, Acquire::default()).await.unwrap();
+    looking.caller(InterfaceType::Raid).unwrap();
+    let access = looking.core_mut().access.clone().unwrap();
+    let refused = ask(&access, "raid_config.save", json!({"target": target})).await;
+    assert_eq!((refused.unwrap_err().kind(), shown(&access)), (ErrorKind::Conflict, json!({})));
+    let mut task = fixture.tasks().acquire_exclusive(&node, Acquire::default()).await.unwrap();
+    task.caller(InterfaceType::Raid).unwrap();
+    let access = task.core_mut().access.clone().unwrap();
+
+    ask(&access, "raid_config.save", json!({"target": target})).await.unwrap();
+    ask(&access, "node.refresh", json!({})).await.unwrap();
+
+    assert_eq!(shown(&access), target);
+    task.save().await.unwrap();
+    task.finish().await.unwrap();
+    assert_eq!(json!(fixture.stored(&node).await.target_raid_config), target);
+}

@@ -11,6 +11,8 @@
 
 mod ramdisk;
 
+use std::collections::BTreeMap;
+
 use farrier_host::{Builtin, Plugin};
 use farrier_sdk::interface::vendor::VendorInterface;
 use farrier_sdk::prelude::*;
@@ -178,6 +180,32 @@ impl RaidInterface for NoRaid {
     }
 
     async fn delete_configuration(&self, _task: &DriverTask<NoInfo>) -> Result<StepOutcome> {
+        lacking(InterfaceType::Raid)
+    }
+
+    async fn validate_raid_config(
+        &self,
+        _task: &DriverTask<NoInfo>,
+        _raid_config: Map<String, Value>,
+    ) -> Result<()> {
+        lacking(InterfaceType::Raid)
+    }
+
+    async fn apply_configuration(
+        &self,
+        _task: &DriverTask<NoInfo>,
+        _raid_config: Map<String, Value>,
+        _create_root_volume: bool,
+        _create_nonroot_volumes: bool,
+        _delete_existing: bool,
+    ) -> Result<StepOutcome> {
+        lacking(InterfaceType::Raid)
+    }
+
+    async fn get_logical_disk_properties(
+        &self,
+        _task: &DriverTask<NoInfo>,
+    ) -> Result<BTreeMap<String, String>> {
         lacking(InterfaceType::Raid)
     }
 }

@@ -249,6 +249,9 @@ impl ExclusiveTask {
         if let Some(switched) = core.access.as_ref().and_then(super::TaskAccess::take_switched) {
             core.node.power_state = switched.0;
         }
+        if let Some(target) = core.access.as_ref().and_then(super::TaskAccess::take_raid_config) {
+            core.node.target_raid_config = target;
+        }
         let store = &core.shared.store;
         let mut saved = match admission {
             None => store.node_update(&core.stored, &core.node).await?,

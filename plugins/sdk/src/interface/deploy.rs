@@ -48,7 +48,7 @@ pub trait DeployInterface {
         Ok(())
     }
 
-    /// The deploy agent of a node that waits has called; ignored unless overridden.
+    /// The deploy agent of a node that waits has called; unless overridden, a warning says that nobody listens.
     ///
     /// When this has answered, the step that waits counts as over, unless the node's internal data has the polling
     /// flag of the operation set: `cleaning_polling`, `deployment_polling` or `servicing_polling`. Set it when a step
@@ -62,6 +62,7 @@ pub trait DeployInterface {
         agent_status: Option<String>,
         agent_status_message: Option<String>,
     ) -> Result<()> {
+        task.warn("the agent of the node has called, which its deploy interface does not listen to");
         Ok(())
     }
 

@@ -15,6 +15,7 @@ mod blocking;
 mod calls;
 mod descriptor;
 mod host;
+mod inherit;
 mod open;
 mod panics;
 mod steps;

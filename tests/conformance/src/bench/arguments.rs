@@ -84,7 +84,9 @@ pub(crate) fn sample(method: &str) -> Value {
         "get_indicator_state" => json!({"component": "system", "indicator": "led"}),
         "attach_virtual_media" => json!({"device_type": "cdrom", "image_url": nowhere}),
         "detach_virtual_media" => json!({"device_types": null}),
-        "apply_configuration" | "update" => json!({"settings": []}),
+        // Of BIOS settings, and of RAID volumes.
+        "apply_configuration" => json!({"settings": [], "raid_config": {"logical_disks": []}}),
+        "update" => json!({"settings": []}),
         "prepare_ramdisk" => json!({"params": {}}),
         "validate_raid_config" => json!({"raid_config": {"logical_disks": []}}),
         "continue_inspection" => json!({"inventory": {}, "plugin_data": null}),

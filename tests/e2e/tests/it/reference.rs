@@ -39,7 +39,7 @@ fn in_sdk(kind: &str) -> Methods {
         let head_end = part.find([';', '{']).unwrap();
         let has_body = part.get(head_end..).is_some_and(|end| end.starts_with('{'));
         let attributes = before.rsplit("\n\n").next().unwrap_or_default();
-        let optional = attributes.contains("#[optional]") || attributes.contains("unsupported");
+        let optional = attributes.contains("#[provided(") || attributes.contains("unsupported");
         methods.insert(name, !has_body && !optional);
         part.clone_into(&mut before);
     }

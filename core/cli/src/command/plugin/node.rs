@@ -72,6 +72,7 @@ impl Node {
                 self.tell(&format!("{percent} %: {}", text("message")))
             }
             "event" => self.tell(&format!("event: {}", text("message"))),
+            "raid_config.save" => self.tell(&format!("RAID to be made: {}", Value::Object(given))),
             "inspection.save" => self.tell(&format!("found: {}", Value::Object(given))),
             _ => self.sibling(&method, arguments).await,
         }

@@ -178,6 +178,6 @@ async fn raid_as_it_should_be_is_checked_and_kept() {
     let refused = api.put("/v1/nodes/node-1/states/raid", config).await;
     assert_eq!(
         refused.error(),
-        "404 Driver fake-hardware does not support validate_raid_config (disabled or not implemented)."
+        "404 Driver fake-hardware does not support raid (disabled or not implemented)."
     );
 }
