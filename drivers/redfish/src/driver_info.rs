@@ -77,9 +77,14 @@ impl RedfishInfo {
         let address = self.address()?;
         let auth_type = self.redfish_auth_type.unwrap_or_else(|| options.auth_type());
         let login = match (&self.redfish_username, &self.redfish_password) {
-            (None, None) if self.redfish_auth_type.is_some_and(|kind| kind != AuthType::Auto) => {
+            (None, None) if auth_type != AuthType::Auto => {
+                let asked = if self.redfish_auth_type.is_some() {
+                    "`redfish_auth_type`"
+                } else {
+                    "option `auth_type`"
+                };
                 let text =
-                    "missing `redfish_username` and `redfish_password`, which this `redfish_auth_type` needs";
+                    format!("missing `redfish_username` and `redfish_password`, which this {asked} needs");
                 return Err(DriverError::missing_parameter(text));
             }
             (None, None) => None,
@@ -276,8 +281,12 @@ mod tests {
     }
 
     fn validated(info: &Value) -> Result<()> {
+        validated_with(info, &json!({}))
+    }
+
+    fn validated_with(info: &Value, options: &Value) -> Result<()> {
         let task = testing::task::<RedfishInfo>(json!({"driver_info": info}))?;
-        let options = RedfishOptions::from_map(&Map::new())?;
+        let options = RedfishOptions::from_map(options.as_object().unwrap())?;
         task.block_on(task.info().validate(&task, &options))
     }
 
@@ -342,6 +351,17 @@ mod tests {
         ];
         for info in cases {
             validated(&info).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_way_to_log_in_needs_an_account_whoever_demands_it() {
+        for way in ["session", "basic"] {
+            let error =
+                validated_with(&json!({"redfish_address": "bmc1"}), &json!({"auth_type": way})).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingParameter, "{error}");
+            let own = json!({"redfish_address": "bmc1", "redfish_auth_type": "auto"});
+            validated_with(&own, &json!({"auth_type": way})).unwrap();
         }
     }
 

@@ -8,6 +8,7 @@ mod order;
 mod update;
 
 use farrier_sdk::prelude::*;
+use farrier_sdk::task::Node;
 
 pub use self::images::{FirmwareImage, FirmwareImages};
 use self::update::{Outcome, Stage, Surroundings, Updates};
@@ -29,6 +30,11 @@ const PROGRESS: &str = "redfish_fw_updates";
 
 /// Schemes from which BMCs fetch firmware.
 const PROTOCOLS: [&str; 2] = ["HTTP", "HTTPS"];
+
+/// States in which a step lasts that has ended a call.
+///
+/// Source: Ironic, states.
+const WAITING: [&str; 3] = ["clean wait", "wait call-back", "service wait"];
 
 /// Most network cards of one machine that are read.
 const CARDS_MAX: usize = 32;
@@ -78,6 +84,23 @@ pub(crate) async fn make_updates(
         Err(_) => progress::clear(task, PROGRESS).await?,
     }
     outcome
+}
+
+/// Refuses to touch a machine whose BMC may be updating itself: no power or boot command goes to it then.
+///
+/// # Errors
+///
+/// [`Busy`](ErrorKind::Busy).
+pub(crate) fn check_no_own_update(node: &Node) -> Result<()> {
+    let kept = node.driver_internal_info.get(PROGRESS).cloned();
+    let updates: Option<Updates> = kept.and_then(|kept| serde_json::from_value(kept).ok());
+    // What is kept in any other state is of a step that was given up.
+    let waits = WAITING.contains(&node.provision_state.as_str());
+    if waits && updates.is_some_and(|updates| updates.is_of_bmc()) {
+        let text = "the BMC updates its own firmware; the machine is left alone until that is over";
+        return Err(DriverError::new(ErrorKind::Busy, text).retryable(true));
+    }
+    Ok(())
 }
 
 /// Goes on with the updates as far as that needs no waiting.

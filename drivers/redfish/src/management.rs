@@ -11,7 +11,7 @@ use crate::client::operation::Operation;
 use crate::clock;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
-use crate::firmware::{FirmwareImages, make_updates};
+use crate::firmware::{FirmwareImages, check_no_own_update, make_updates};
 use crate::indicator::Component;
 use crate::power::{Restart, interrupt};
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
@@ -60,9 +60,9 @@ impl ManagementInterface for RedfishManagement {
         device: BootDevice,
         persistent: bool,
     ) -> Result<()> {
+        check_no_own_update(task.node())?;
         let patience = PostPatience::of(self.shared.options());
-        let operation = self.shared.operation(task, "set boot device", WRITE_LIMIT).await?;
-        let found = operation.system(task.info().system_id()).await?;
+        let (operation, found) = self.write(task, "set boot device").await?;
         let kept = operation.set_boot_device(&found, &device, persistent, patience).await?;
         kept.remember(task, &device).await
     }
@@ -82,6 +82,7 @@ impl ManagementInterface for RedfishManagement {
     }
 
     async fn set_boot_mode(&self, task: &DriverTask<RedfishInfo>, mode: BootMode) -> Result<()> {
+        check_no_own_update(task.node())?;
         let (operation, found) = self.write(task, "set boot mode").await?;
         let restart = Restart::of(task, self.shared.options());
         Ok(operation.set_boot_mode(&found, mode, &restart).await?)
@@ -98,6 +99,7 @@ impl ManagementInterface for RedfishManagement {
     }
 
     async fn set_secure_boot_state(&self, task: &DriverTask<RedfishInfo>, state: bool) -> Result<()> {
+        check_no_own_update(task.node())?;
         let (operation, found) = self.write(task, "set secure boot state").await?;
         let restart = Restart::of(task, self.shared.options());
         Ok(operation.set_secure_boot(&found, state, &restart).await?)
@@ -109,8 +111,8 @@ impl ManagementInterface for RedfishManagement {
     }
 
     async fn inject_nmi(&self, task: &DriverTask<RedfishInfo>) -> Result<()> {
-        let operation = self.shared.operation(task, "inject nmi", WRITE_LIMIT).await?;
-        let found = operation.system(task.info().system_id()).await?;
+        check_no_own_update(task.node())?;
+        let (operation, found) = self.write(task, "inject nmi").await?;
         Ok(interrupt(operation, self.shared.options(), found).await?)
     }
 

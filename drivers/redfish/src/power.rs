@@ -12,6 +12,7 @@ use crate::client::error::RedfishError;
 use crate::client::operation::Operation;
 use crate::discovery::Found;
 use crate::driver_info::RedfishInfo;
+use crate::firmware::check_no_own_update;
 use crate::options::RedfishOptions;
 use crate::resource::system::System;
 use crate::shared::{READ_LIMIT, Shared, WRITE_LIMIT};
@@ -40,6 +41,7 @@ impl RedfishPower {
         name: &'static str,
         timeout: Option<Duration>,
     ) -> Result<Switch<'a>> {
+        check_no_own_update(task.node())?;
         let operation = self.shared.operation(task, name, WRITE_LIMIT).await?;
         let found = operation.system(task.info().system_id()).await?;
         let device = task.node().driver_internal_info.get(BOOT_DEVICE_KEY).and_then(Value::as_str);

@@ -89,6 +89,11 @@ impl Updates {
         Self { queue, done: 0, stage: Stage::Idle, own: true }
     }
 
+    /// Whether the one under way may be of the BMC itself.
+    pub(super) fn is_of_bmc(&self) -> bool {
+        self.stage != Stage::Idle && self.queue.get(self.done).is_some_and(may_be_bmc)
+    }
+
     /// Goes on by one stage.
     pub(super) async fn step(
         &mut self,

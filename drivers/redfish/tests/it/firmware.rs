@@ -156,11 +156,16 @@ async fn an_update_whose_answer_was_lost_is_not_asked_for_again() {
 
 /// A node whose update somebody was asking for when he came to his end.
 fn asking(bmc: &Bmc) -> Task {
+    asking_in(bmc, "clean wait")
+}
+
+/// The same in another state.
+fn asking_in(bmc: &Bmc, state: &str) -> Task {
     let progress = json!({"queue": update("bmc"), "done": 0, "stage": {"asking": {"since": 4_000_000_000_i64, "before": "2.0"}}});
     crate::bench::node(
         &json!({"driver_info": {"redfish_address": bmc.url(), "redfish_username": crate::bmc::USER,
         "redfish_password": crate::bmc::PASSWORD}, "driver_internal_info": {"redfish_fw_updates": progress},
-        "provision_state": "clean wait"}),
+        "provision_state": state}),
     )
 }
 
@@ -355,6 +360,28 @@ async fn a_bmc_that_neither_fetches_nor_takes_images_says_so() {
     let error = run(&task(&bmc), &update("bmc")).await.unwrap_err();
 
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[tokio::test]
+async fn a_bmc_that_updates_itself_gets_no_power_and_boot_commands() {
+    let bmc = bmc();
+    let (bench, asking) = (Bench::new(), asking(&bmc));
+    let refused = [
+        bench.power.set_power_state(&asking, PowerState::On, None).await,
+        bench.power.reboot(&asking, None).await,
+        bench.management.set_boot_device(&asking, BootDevice::Pxe, false).await,
+        bench.management.set_boot_mode(&asking, BootMode::Bios).await,
+        bench.management.inject_nmi(&asking).await,
+    ];
+    for answer in refused {
+        let error = answer.unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true), "{error}");
+    }
+    assert!(bmc.asked().is_empty(), "{:?}", bmc.asked());
+
+    // What a step has left that was given up hinders nobody.
+    let given_up = asking_in(&bmc, "clean failed");
+    bench.power.set_power_state(&given_up, PowerState::On, None).await.unwrap();
 }
 
 /// Calls the older step as a conductor does, each time by a driver that knows nothing.

@@ -299,3 +299,29 @@ async fn the_clock_is_only_verified_where_the_option_says_so() {
     bench.management.verify_bmc_clock(&task(&bmc)).await.unwrap();
     assert_eq!(patches(&bmc).len(), 1);
 }
+
+#[tokio::test]
+async fn a_light_of_a_part_of_a_resource_is_shown_and_never_written() {
+    let (bmc, bench) = (Bmc::start(), Bench::new());
+    let storage = "/redfish/v1/Systems/1/Storage";
+    bmc.change(SYSTEM, &json!({"Storage": {"@odata.id": storage}}));
+    bmc.change(storage, &json!({"Members": [{"@odata.id": format!("{storage}/1")}]}));
+    bmc.change(
+        &format!("{storage}/1"),
+        &json!({"IndicatorLED": "Off", "Drives": [{"@odata.id": "/redfish/v1/Box#/Drives/0"}]}),
+    );
+    bmc.change(
+        "/redfish/v1/Box",
+        &json!({"IndicatorLED": "Off", "Drives": [{"Id": "d0", "IndicatorLED": "Lit"}]}),
+    );
+    let (management, task) = (&bench.management, task(&bmc));
+
+    let lights = management.get_supported_indicators(&task, Some("disk".to_owned())).await.unwrap();
+    let state = management.get_indicator_state(&task, "disk".to_owned(), "d0".to_owned()).await.unwrap();
+    let set =
+        management.set_indicator_state(&task, "disk".to_owned(), "d0".to_owned(), "off".to_owned()).await;
+
+    assert_eq!((lights.len(), lights[0].readonly, state.as_str()), (1, true, "on"));
+    assert_eq!(set.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(bmc.state().resources["/redfish/v1/Box"]["IndicatorLED"], "Off");
+}

@@ -119,6 +119,25 @@ async fn redirects_on_the_same_bmc_are_followed_three_times() {
 }
 
 #[tokio::test]
+async fn nobody_else_is_asked_whatever_a_bmc_says() {
+    let (bmc, other, bench) = (Bmc::start(), Bmc::start(), Bench::new());
+    for status in [301, 302, 303, 307, 308] {
+        bmc.rule(
+            "GET",
+            SYSTEM,
+            1,
+            Reply::status(status).with("Location", &format!("{}{SYSTEM}", other.url())),
+        );
+        let error = read(&bmc, &bench).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{status}: {error}");
+    }
+    bmc.rule("POST", RESET, 1, Reply::status(307).with("Location", &format!("{}{RESET}", other.url())));
+    assert!(bench.power.set_power_state(&basic(&bmc), PowerState::On, None).await.is_err());
+
+    assert!(other.asked().is_empty(), "{:?}", other.asked());
+}
+
+#[tokio::test]
 async fn a_write_is_redirected_with_its_body_and_only_by_307_and_308() {
     let (bmc, bench) = (Bmc::start(), Bench::new());
     bmc.rule("POST", RESET, 1, Reply::status(308).with("Location", RESET));
