@@ -37,15 +37,17 @@ impl Signals {
         let mut departure = Departure::default();
         loop {
             tokio::select! {
+                // Who asks to stay and then to stop may be heard at once, but was the first to ask for staying.
+                biased;
+                _ = self.stay.recv() => {
+                    info!("staying registered at the next stop");
+                    departure.registration = Registered::Stay;
+                }
                 _ = self.terminate.recv() => return departure,
                 _ = self.interrupt.recv() => return departure,
                 _ = self.drain.recv() => {
                     departure.pace = Pace::Drain;
                     return departure;
-                }
-                _ = self.stay.recv() => {
-                    info!("staying registered at the next stop");
-                    departure.registration = Registered::Stay;
                 }
             }
         }

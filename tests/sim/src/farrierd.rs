@@ -14,9 +14,9 @@ use crate::http::{self, Response};
 use crate::process::Process;
 
 /// How long the daemon may take until its API answers; it takes a fraction of a second.
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take to end; it drains what is under way.
-const STOP_PATIENCE: Duration = Duration::from_secs(30);
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a daemon is started with.
 #[derive(Debug, Clone)]

@@ -22,7 +22,7 @@ pub const USER: &str = "admin";
 pub const PASSWORD: &str = "correct-horse";
 
 const REMEDY: &str = "install the package `openipmi`";
-const START_PATIENCE: Duration = Duration::from_secs(20);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long one readiness question waits for its answer.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 

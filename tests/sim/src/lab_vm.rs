@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::error::SimError;
 use crate::labs;
-use crate::port::free_port;
+use crate::port::free_ports;
 use crate::process::{Process, run};
 use crate::program;
 
@@ -28,10 +28,10 @@ pub const GREETING: &str = "lab-guest: up, echoing";
 /// What its guest prints when its power button is pressed.
 pub const FAREWELL: &str = "lab-guest: power button, off";
 
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Ports tried, most of which are beyond 30,000 when the search begins there.
-const PORTS_MAX: u32 = 12_000;
+/// Pairs of ports tried, most of which are beyond 30,000 when the search begins there.
+const PORTS_MAX: u32 = 6_000;
 
 /// Stands in for `timeout`, by which the lab gives QEMU two seconds to hear of a reset or the power button: on a busy
 /// machine it does not, and the order is lost without a word. This tells it until it has heard.
@@ -130,14 +130,12 @@ fn path_with(bin: &Path) -> Result<OsString, SimError> {
 /// A UDP port for the BMC. The lab takes two TCP ports that follow from it: its last four digits after a 2, and the
 /// next one; so those are chosen, from the ports that nobody else is given.
 fn port() -> Result<u16, SimError> {
-    let mut before = free_port()?;
     for _ in 0..PORTS_MAX {
-        let next = free_port()?;
-        let port = before % 10_000 + 10_000;
-        if next == before + 1 && next < 30_000 && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let first = free_ports(2)?;
+        let port = first % 10_000 + 10_000;
+        if (20_000..29_999).contains(&first) && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
-        before = next;
     }
     Err(SimError::NoPort { first: 10_000, last: 19_999 })
 }

@@ -1,5 +1,6 @@
 //! Ports nobody else takes.
 
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::process;
@@ -8,10 +9,13 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::SimError;
 
-/// Ports below the range the kernel gives to outgoing connections, so that none of those takes a port
-/// between our look and the server's `bind`.
+/// The first port given, where the kernel's range for outgoing connections is where it usually is.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
+/// Below are those that only root may listen on.
+const LOWEST: u16 = 1_024;
+/// The kernel's range for outgoing connections: none of those may take a port between our look and the server's `bind`.
+const OUTGOING: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// Test processes that start together have neighboring ids; each begins its search this far from the next.
 const STRIDE: u32 = 37;
 
@@ -32,15 +36,41 @@ static CLAIMED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
 ///
 /// [`NoPort`](SimError::NoPort) when all are taken.
 pub fn free_port() -> Result<u16, SimError> {
+    free_ports(1)
+}
+
+/// So many ports in a row, each as [`free_port`] gives one; the first of them.
+///
+/// # Errors
+///
+/// [`NoPort`](SimError::NoPort) when there are no such ports.
+pub fn free_ports(count: u16) -> Result<u16, SimError> {
+    let outgoing = fs::read_to_string(OUTGOING).unwrap_or_default();
+    let lowest = first_below(&outgoing);
     let start = process::id().wrapping_mul(STRIDE);
     for _ in 0..COUNT {
-        let offset = start.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % u32::from(COUNT);
-        let port = FIRST + u16::try_from(offset).unwrap_or_default();
-        if is_free(port) && claim(port) {
-            return Ok(port);
+        let offset = start.wrapping_add(GIVEN.fetch_add(u32::from(count), Ordering::Relaxed))
+            % u32::from(COUNT - count);
+        let first = lowest + u16::try_from(offset).unwrap_or_default();
+        if (first..first + count).all(take) {
+            return Ok(first);
         }
     }
-    Err(SimError::NoPort { first: FIRST, last: FIRST + COUNT - 1 })
+    Err(SimError::NoPort { first: lowest, last: lowest + COUNT - 1 })
+}
+
+/// The first of [`COUNT`] ports below a range for outgoing connections, which is as the kernel writes it.
+fn first_below(outgoing: &str) -> u16 {
+    let begin = outgoing.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(u16::MAX);
+    let first = FIRST.min(begin.saturating_sub(COUNT));
+    // A system whose range begins that low leaves no room below it.
+    if first < LOWEST { FIRST } else { first }
+}
+
+/// Whether a port was free and is ours now.
+fn take(port: u16) -> bool {
+    // Claimed before it is tried: to try is to bind, which whoever was given the port must never see.
+    claim(port) && is_free(port)
 }
 
 fn is_free(port: u16) -> bool {
@@ -78,6 +108,21 @@ mod tests {
 
         assert!(is_free(port));
         assert!(!claim(port));
+    }
+
+    #[test]
+    fn ports_in_a_row_are_all_claimed() {
+        let first = free_ports(3).unwrap();
+
+        assert!((first..first + 3).all(|port| is_free(port) && !claim(port)));
+    }
+
+    #[test]
+    fn ports_are_below_those_of_outgoing_connections() {
+        assert_eq!(first_below("32768\t60999\n"), FIRST);
+        assert_eq!(first_below("16000\t65535\n"), 4_000);
+        assert_eq!(first_below("1024\t65535\n"), FIRST);
+        assert_eq!(first_below(""), FIRST);
     }
 
     #[test]

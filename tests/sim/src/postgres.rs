@@ -22,7 +22,7 @@ const USER: &str = "postgres";
 /// Role of tests inside the database; it may do everything.
 const ROLE: &str = "farrier";
 const REMEDY: &str = "install the package `postgresql`";
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running PostgreSQL, empty at its start and gone with all data when dropped.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use crate::wait::wait_for;
 /// How long a program may take to end after SIGTERM before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the kernel may take to end a killed one.
-const KILL_PATIENCE: Duration = Duration::from_secs(5);
+const KILL_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a program may take that is to end by itself.
 const RUN_PATIENCE: Duration = Duration::from_secs(120);
 /// How much of a log goes into an error.
@@ -297,6 +297,8 @@ fn wrap(command: &Command, user: Option<&str>, stays: bool) -> Result<Command, S
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]);
@@ -310,17 +312,14 @@ mod tests {
         let script = "sleep 1000 & echo $!; wait";
         let mut process = Process::start("sleeper", shell(script), &log).unwrap();
         let grandchild: u32 = process
-            .wait_until("its child's id", Duration::from_secs(10), || {
-                fs::read_to_string(&log).ok()?.trim().parse().ok()
-            })
+            .wait_until("its child's id", PATIENCE, || fs::read_to_string(&log).ok()?.trim().parse().ok())
             .unwrap();
         let child = process.id();
 
         drop(process);
 
         assert!(!is_alive(child));
-        wait_for("end of the grandchild", Duration::from_secs(10), || (!is_alive(grandchild)).then_some(()))
-            .unwrap();
+        wait_for("end of the grandchild", PATIENCE, || (!is_alive(grandchild)).then_some(())).unwrap();
     }
 
     #[test]
@@ -330,7 +329,7 @@ mod tests {
         let script = "trap '' TERM; echo ready; while :; do sleep 1000; done";
         let mut process = Process::start("stubborn", shell(script), &log).unwrap();
         let ready = || fs::read_to_string(&log).ok().filter(|text| text.contains("ready"));
-        process.wait_until("its line", Duration::from_secs(10), ready).unwrap();
+        process.wait_until("its line", PATIENCE, ready).unwrap();
 
         let status = process.stop_within(Duration::from_millis(50)).unwrap();
 
@@ -342,7 +341,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let process = Process::start("sleeper", shell("sleep 1000"), &directory.path().join("log")).unwrap();
 
-        end_group(process.id(), Duration::from_secs(10)).unwrap();
+        end_group(process.id(), PATIENCE).unwrap();
 
         assert!(!is_alive(process.id()));
     }
@@ -353,7 +352,7 @@ mod tests {
         let log = directory.path().join("log");
         let mut process = Process::start("quitter", shell("echo no luck; exit 3"), &log).unwrap();
 
-        let error = process.wait_until("readiness", Duration::from_secs(10), || None::<()>).unwrap_err();
+        let error = process.wait_until("readiness", PATIENCE, || None::<()>).unwrap_err();
 
         let text = error.to_string();
         assert!(text.contains("`quitter` ended with exit status: 3 before readiness"), "{text}");
@@ -368,7 +367,7 @@ mod tests {
         command.current_dir("/usr").env("GREETING", "hello");
         let mut process = Process::start("speaker", command, &log).unwrap();
 
-        process.wait_end(Duration::from_secs(10)).unwrap();
+        process.wait_end(PATIENCE).unwrap();
 
         assert_eq!(process.tail(), "/usr\nhello");
     }

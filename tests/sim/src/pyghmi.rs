@@ -19,7 +19,7 @@ pub const USER: &str = "admin";
 /// That user's password.
 pub const PASSWORD: &str = "correct-horse";
 
-const START_PATIENCE: Duration = Duration::from_secs(30);
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long one readiness question waits for its answer.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 

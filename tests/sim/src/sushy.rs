@@ -158,6 +158,6 @@ mod tests {
         assert_eq!(post(&[]), 401);
         assert!(!sushy.is_on().unwrap());
         assert_eq!(post(&[("Authorization", AUTHORIZATION)]), 204);
-        wait_for("power on", Duration::from_secs(10), || sushy.is_on().unwrap().then_some(())).unwrap();
+        wait_for("power on", START_PATIENCE, || sushy.is_on().unwrap().then_some(())).unwrap();
     }
 }

@@ -41,7 +41,7 @@ mod tests {
     fn what_comes_later_is_seen() {
         let mut looks = 0;
 
-        let seen = wait_for("third look", Duration::from_secs(10), || {
+        let seen = wait_for("third look", Duration::from_secs(60), || {
             looks += 1;
             (looks == 3).then_some(looks)
         });

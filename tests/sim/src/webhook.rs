@@ -228,7 +228,7 @@ mod tests {
     use super::*;
     use crate::http::request;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]
     fn what_is_accepted_is_kept_in_its_order() {

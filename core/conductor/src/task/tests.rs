@@ -23,7 +23,7 @@ use crate::workers::Permit;
 pub(crate) use calls::Calls;
 
 /// How long anything may take that is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A conductor on an empty database with the fake driver.
 pub(crate) struct Fixture {

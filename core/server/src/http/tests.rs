@@ -40,7 +40,7 @@ use crate::config::ApiConfig;
 const HOST: &str = "127.0.0.1:6385";
 
 /// How long a node may take to get where a test wants it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node that tests enroll.
 const NODE: &str = "a1b2c3d4-0001-4000-8000-000000000001";

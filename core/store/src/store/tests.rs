@@ -103,9 +103,9 @@ async fn dropped_calls_leave_the_store_usable(database: &TestDatabase) {
         timeout(patience, store.node_traits_set(node.id, &["CUSTOM_A".to_owned()])).await.ok();
     }
 
-    let before = timeout(Duration::from_secs(30), store.node_get(node.id)).await.unwrap().unwrap();
+    let before = timeout(Duration::from_secs(60), store.node_get(node.id)).await.unwrap().unwrap();
     let after = Node { owner: Some("alice".to_owned()), ..before.clone() };
-    let node = timeout(Duration::from_secs(30), store.node_update(&before, &after)).await.unwrap().unwrap();
+    let node = timeout(Duration::from_secs(60), store.node_update(&before, &after)).await.unwrap().unwrap();
     assert_eq!(node.owner.as_deref(), Some("alice"));
 }
 

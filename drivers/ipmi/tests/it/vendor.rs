@@ -106,16 +106,16 @@ async fn a_bmc_that_resets_itself_without_an_answer_has_done_so() {
 async fn a_bmc_that_resets_itself_is_left_alone_for_ten_seconds() {
     let bmc = bmc();
     let (transport, target) = (transport(), LOGIN.at(bmc.address()));
+    let started = Instant::now();
     transport.execute(&target, ResetBmc::Cold, soon()).await.unwrap();
     let logins = bmc.open_requests();
 
     let deadline = Instant::now() + Duration::from_secs(3);
     let error = transport.execute(&target, GetChassisStatus, deadline).await.unwrap_err();
-    let started = Instant::now();
     transport.execute(&target, GetChassisStatus, soon()).await.unwrap();
 
     assert!(error.to_string().contains("is held back for"), "{error}");
-    assert!(Duration::from_secs(6) < started.elapsed());
+    assert!(Duration::from_secs(10) <= started.elapsed());
     assert_eq!(bmc.open_requests(), logins + 1);
 }
 

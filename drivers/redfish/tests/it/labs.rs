@@ -16,7 +16,7 @@ use farrier_sim::{labs, mockup};
 use crate::bench::{Task, node};
 
 /// How long a BMC may take to write a request down.
-const LOG_PATIENCE: Duration = Duration::from_secs(5);
+const LOG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request in the log of a BMC.
 struct Entry {

@@ -6,19 +6,30 @@ use std::process::Command;
 
 /// A workspace that looks like ours, in the target directory, so that what both have in common is built once.
 ///
+/// Copies of crates lie in a folder of the workspace's name: cargo tells crates apart by where they are below the root, and
+/// would take one workspace's changed copy for another's.
+///
 /// Files are written only when they differ, so that a second run finds everything built.
 pub(crate) struct Workspace {
+    name: String,
     folder: PathBuf,
 }
 
 impl Workspace {
     /// One with copies of `crates` of ours, and of the lock file.
     pub(crate) fn new(name: &str, crates: &[&str], members: &[&str]) -> Self {
-        let workspace = Self { folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join(name) };
-        let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let workspace = Self { name: name.to_owned(), folder };
+        let mut manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        for path in crates {
+            let (ours, theirs) = (format!("path = \"{path}\""), format!("path = \"{name}/{path}\""));
+            assert!(manifest.contains(&ours), "{ours}");
+            manifest = manifest.replace(&ours, &theirs);
+        }
         let (before, rest) = manifest.split_once("members = [").unwrap();
         let (_, after) = rest.split_once(']').unwrap();
-        let list: Vec<String> = crates.iter().chain(members).map(|member| format!("\"{member}\"")).collect();
+        let copies = crates.iter().map(|path| format!("\"{name}/{path}\""));
+        let list: Vec<String> = copies.chain(members.iter().map(|member| format!("\"{member}\""))).collect();
         workspace.write("Cargo.toml", &format!("{before}members = [{}]{after}", list.join(", ")));
         workspace.write("Cargo.lock", &fs::read_to_string(root().join("Cargo.lock")).unwrap());
         for name in crates {
@@ -34,7 +45,7 @@ impl Workspace {
                 self.copy(&path.join(entry.unwrap().file_name()));
             }
         } else {
-            self.write(path, &fs::read_to_string(source).unwrap());
+            self.write(Path::new(&self.name).join(path), &fs::read_to_string(source).unwrap());
         }
     }
 
@@ -42,7 +53,7 @@ impl Workspace {
     pub(crate) fn change(&self, path: &str, from: &str, to: &str) {
         let text = fs::read_to_string(root().join(path)).unwrap();
         assert_eq!(text.matches(from).count(), 1, "`{from}` in {path}");
-        self.write(path, &text.replace(from, to));
+        self.write(Path::new(&self.name).join(path), &text.replace(from, to));
     }
 
     /// Writes a file.

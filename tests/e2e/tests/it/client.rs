@@ -39,7 +39,7 @@ fn moves_to(daemon: &Daemon, state: &str, arguments: &[&str]) -> Value {
 fn managed() -> Daemon {
     let daemon = Daemon::start();
     run(&daemon, &["node", "create", "--driver", "fake-hardware", "--name", "n1"]);
-    run(&daemon, &["node", "manage", "n1", "--wait", "60"]);
+    run(&daemon, &["node", "manage", "n1", "--wait", "300"]);
     daemon
 }
 
@@ -85,8 +85,8 @@ fn the_baremetal_client_takes_a_node_through_its_life() {
     let daemon = Daemon::start();
     run(&daemon, &["node", "create", "--driver", "fake-hardware", "--name", "n1"]);
 
-    run(&daemon, &["node", "manage", "n1", "--wait", "60"]);
-    run(&daemon, &["node", "inspect", "n1", "--wait", "60"]);
+    run(&daemon, &["node", "manage", "n1", "--wait", "300"]);
+    run(&daemon, &["node", "inspect", "n1", "--wait", "300"]);
     moves_to(&daemon, "available", &["provide", "n1"]);
     run(
         &daemon,
@@ -101,7 +101,7 @@ fn the_baremetal_client_takes_a_node_through_its_life() {
         ],
     );
     let drive = json!({"meta_data": {"hostname": "n1"}}).to_string();
-    run(&daemon, &["node", "deploy", "n1", "--config-drive", &drive, "--wait", "60"]);
+    run(&daemon, &["node", "deploy", "n1", "--config-drive", &drive, "--wait", "300"]);
 
     let deployed = printed(&daemon, &["node", "show", "n1"]);
     assert_eq!(

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{Daemon, PATIENCE};
 
-/// Slow enough that requests meet while an action runs.
-const SLOW: &str = "[fake]\npower_delay = \"1\"\n";
+/// Actions that end with their conductor, so that requests meet one however late they are.
+const ENDLESS: &str = "[fake]\npower_delay = \"600\"\n";
 
 /// Two conductors on one PostgreSQL database.
 fn pair() -> (Postgres, Daemon, Daemon) {
@@ -22,11 +22,18 @@ fn pair() -> (Postgres, Daemon, Daemon) {
             settings.database = Some(postgres.url());
             settings.conductor =
                 vec![format!("host = \"{host}\""), "node_locked_retry_attempts = 1".to_owned()];
-            settings.tables = SLOW.to_owned();
+            settings.tables = ENDLESS.to_owned();
         })
     };
     let (one, two) = (start("host-1"), start("host-2"));
     (postgres, one, two)
+}
+
+/// Ends daemons whose actions never end.
+fn kill(daemons: impl IntoIterator<Item = Daemon>) {
+    for mut daemon in daemons {
+        daemon.farrierd().process().signal(rustix::process::Signal::KILL).unwrap();
+    }
 }
 
 #[test]
@@ -51,7 +58,7 @@ fn two_conductors_never_hold_one_node_together() {
     });
 
     assert_eq!(accepted, 1, "the others met the lock");
-    one.wait_for_node(&node, "nobody holds it", |node| node["reservation"].is_null());
+    kill([one, two]);
 }
 
 #[test]
@@ -65,14 +72,16 @@ fn a_refused_conductor_names_the_holder() {
 
     assert_eq!(refused.status, 409);
     assert!(refused.json().to_string().contains("host-1"), "{}", refused.json());
-    let free = two.wait_for_node(&node, "the action ends", |node| node["reservation"].is_null());
-    assert_eq!(free["power_state"], "power on");
+    let held = two.get(&format!("/v1/nodes/{node}")).json();
+    assert_eq!((&held["reservation"], &held["target_power_state"]), (&json!("host-1"), &json!("power on")));
+    kill([one, two]);
 }
 
 #[test]
 fn a_client_that_hangs_up_leaves_no_lock() {
     let mut daemon = Daemon::start_with(|settings| {
-        settings.tables = "[fake]\nmanagement_delay = \"1\"\n".to_owned();
+        // Its client gone, the call goes on to its end; until then the lock must be seen.
+        settings.tables = "[fake]\nmanagement_delay = \"5\"\n".to_owned();
     });
     let node = daemon.enroll("n1", "fake-hardware", &json!({}));
     let address = daemon.farrierd().address();
@@ -92,8 +101,7 @@ fn a_client_that_hangs_up_leaves_no_lock() {
 
 #[test]
 fn a_killed_conductor_leaves_no_lock_and_no_pending_action() {
-    let mut daemon =
-        Daemon::start_with(|settings| settings.tables = "[fake]\npower_delay = \"600\"\n".to_owned());
+    let mut daemon = Daemon::start_with(|settings| settings.tables = ENDLESS.to_owned());
     let node = daemon.enroll("n1", "fake-hardware", &json!({}));
     let asked =
         daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &json!({"target": "rebooting"}));
@@ -109,8 +117,7 @@ fn a_killed_conductor_leaves_no_lock_and_no_pending_action() {
 
 #[test]
 fn a_second_daemon_by_mistake_takes_nothing_from_the_first() {
-    let mut daemon =
-        Daemon::start_with(|settings| settings.tables = "[fake]\npower_delay = \"600\"\n".to_owned());
+    let daemon = Daemon::start_with(|settings| settings.tables = ENDLESS.to_owned());
     let node = daemon.enroll("n1", "fake-hardware", &json!({}));
     let asked =
         daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &json!({"target": "rebooting"}));
@@ -127,7 +134,7 @@ fn a_second_daemon_by_mistake_takes_nothing_from_the_first() {
     let node = daemon.get(&format!("/v1/nodes/{node}")).json();
     assert_eq!((node["reservation"].is_null(), &node["target_power_state"]), (false, &json!("power on")));
     assert_eq!(daemon.get("/v1/drivers").json()["drivers"].as_array().unwrap().len(), 3);
-    daemon.farrierd().process().signal(rustix::process::Signal::KILL).unwrap();
+    kill([daemon]);
 }
 
 #[test]
@@ -145,7 +152,8 @@ fn an_endless_timeout_is_refused_by_name() {
 
 #[test]
 fn stopping_waits_for_the_action_that_runs() {
-    let mut daemon = Daemon::start_with(|settings| settings.tables = SLOW.to_owned());
+    let mut daemon =
+        Daemon::start_with(|settings| settings.tables = "[fake]\npower_delay = \"1\"\n".to_owned());
     let node = daemon.enroll("n1", "fake-hardware", &json!({}));
     let asked = daemon.send("PUT", &format!("/v1/nodes/{node}/states/power"), &json!({"target": "power on"}));
     assert_eq!(asked.status, 202);

@@ -116,8 +116,8 @@ impl World {
 
     /// Waits until it has told something of all these BMCs.
     fn wait_until_told(&mut self, what: &'static str, wanted: &BTreeSet<usize>) {
-        let deadline = PATIENCE * 3;
-        wait_for(what, deadline, || {
+        // A pass takes as long as a dead one is waited for, which is a minute, and three may be needed.
+        wait_for(what, PATIENCE * 6, || {
             let told = self.told();
             let of: BTreeSet<_> =
                 told.iter().filter(|(told, _)| *told == what).map(|(_, index)| *index).collect();
@@ -163,9 +163,12 @@ fn a_hundred_of_a_thousand_bmcs_die_and_nobody_else_waits_for_them() {
     world.wait_until_told(CORRECTED, &live_and_switched);
     world.wait_until_told(GIVEN_UP, &all(dies));
     // It is told before it is recorded.
-    wait_for("the dead are recorded as such", PATIENCE, || {
-        let dead = world.recorded().values().filter(|node| node["maintenance"] == true).count();
-        (dead == all(dies).len()).then_some(())
+    wait_for("it is recorded", PATIENCE, || {
+        let recorded = world.recorded();
+        let count = |is_so: fn(&Value) -> bool| recorded.values().filter(|node| is_so(node)).count();
+        let (dead, on) =
+            (count(|node| node["maintenance"] == true), count(|node| node["power_state"] == "power on"));
+        (dead == all(dies).len() && on == live_and_switched.len()).then_some(())
     })
     .unwrap();
 

@@ -1,5 +1,7 @@
 //! Conductors that share the nodes: whoever is asked, the owner does the work.
 
+use std::fs;
+
 use farrier_sim::port::free_port;
 use farrier_sim::postgres::Postgres;
 use farrier_sim::wait::wait_for;
@@ -11,8 +13,9 @@ use crate::harness::{Daemon, PATIENCE};
 /// What both know.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Slow enough that a lock can be seen.
-const SLOW: &str = "[fake]\npower_delay = \"1\"\n";
+/// Seconds that powering on takes where nobody looks at it, and where it ends with its conductor.
+const AT_ONCE: &str = "0";
+const ENDLESS: &str = "600";
 
 /// A conductor and its name.
 struct Member {
@@ -21,7 +24,7 @@ struct Member {
 }
 
 impl Member {
-    fn start(postgres: &Postgres, secret: &str) -> Self {
+    fn start(postgres: &Postgres, secret: &str, power_delay: &str) -> Self {
         let port = free_port().unwrap();
         let daemon = Daemon::start_with(|settings| {
             settings.database = Some(postgres.url());
@@ -36,17 +39,19 @@ impl Member {
             ]
             .map(str::to_owned)
             .to_vec();
-            settings.tables = format!("[json_rpc]\nport = {port}\nsecret = \"{secret}\"\n\n{SLOW}");
+            settings.tables = format!(
+                "[json_rpc]\nport = {port}\nsecret = \"{secret}\"\n\n[fake]\npower_delay = \"{power_delay}\"\n"
+            );
         });
         Self { daemon, name: format!("127.0.0.1:{port}") }
     }
 }
 
-/// Two conductors on one database that know each other.
-fn pair() -> (Postgres, Member, Member) {
+/// Two conductors on one database that know each other; the second one takes so long to power on.
+fn pair(power_delay: &str) -> (Postgres, Member, Member) {
     let postgres = Postgres::start().unwrap();
-    let one = Member::start(&postgres, SECRET);
-    let two = Member::start(&postgres, SECRET);
+    let one = Member::start(&postgres, SECRET, AT_ONCE);
+    let two = Member::start(&postgres, SECRET, power_delay);
     // Each has noticed the other when it shows the other's nodes.
     for member in [&one, &two] {
         let known = || member.daemon.get("/v1/conductors").json()["conductors"].as_array().unwrap().len();
@@ -78,22 +83,23 @@ fn answer(member: &Member, verb: &str, path: &str, body: Option<&Value>) -> (u16
 
 #[test]
 fn work_is_done_by_the_owner_whoever_is_asked() {
-    let (_postgres, one, two) = pair();
+    let (_postgres, mut one, mut two) = pair(AT_ONCE);
     let node = node_of(&one, &two);
-    let path = format!("/v1/nodes/{node}");
 
-    let asked = one.daemon.send("PUT", &format!("{path}/states/power"), &json!({"target": "power on"}));
+    let free = one.daemon.power(&node, "power on");
 
-    assert_eq!(asked.status, 202, "{}", asked.json());
-    let held = one.daemon.wait_for_node(&node, "somebody holds it", |node| !node["reservation"].is_null());
-    assert_eq!(held["reservation"], json!(two.name));
-    let free = one.daemon.wait_for_node(&node, "nobody holds it", |node| node["reservation"].is_null());
     assert_eq!(free["power_state"], "power on");
+    let has_switched = |member: &mut Member| {
+        let log = fs::read_to_string(member.daemon.farrierd().process().log()).unwrap();
+        log.lines().any(|line| line.contains("node changed its power state") && line.contains(&node))
+    };
+    wait_for("its owner has told it", PATIENCE, || has_switched(&mut two).then_some(())).unwrap();
+    assert!(!has_switched(&mut one));
 }
 
 #[test]
 fn answers_are_the_same_whoever_is_asked() {
-    let (_postgres, one, two) = pair();
+    let (_postgres, one, two) = pair(AT_ONCE);
     let node = node_of(&one, &two);
     let path = |rest: &str| format!("/v1/nodes/{node}{rest}");
     let patch = json!([{"op": "replace", "path": "/description", "value": "seen by both"}]);
@@ -137,7 +143,7 @@ fn answers_are_the_same_whoever_is_asked() {
 
 #[test]
 fn a_lock_is_refused_in_the_owners_words() {
-    let (_postgres, one, two) = pair();
+    let (_postgres, one, mut two) = pair(ENDLESS);
     let node = node_of(&one, &two);
     let path = format!("/v1/nodes/{node}/states/power");
     assert_eq!(two.daemon.send("PUT", &path, &json!({"target": "power on"})).status, 202);
@@ -146,12 +152,12 @@ fn a_lock_is_refused_in_the_owners_words() {
 
     assert_eq!(refused.status, 409);
     assert!(refused.json().to_string().contains(&two.name), "{}", refused.json());
-    one.daemon.wait_for_node(&node, "nobody holds it", |node| node["reservation"].is_null());
+    two.daemon.farrierd().process().signal(Signal::KILL).unwrap();
 }
 
 #[test]
 fn nodes_of_a_conductor_that_died_get_another_owner() {
-    let (_postgres, one, mut two) = pair();
+    let (_postgres, one, mut two) = pair(ENDLESS);
     let node = node_of(&one, &two);
     let path = format!("/v1/nodes/{node}/states/power");
     assert_eq!(one.daemon.send("PUT", &path, &json!({"target": "power on"})).status, 202);
@@ -172,8 +178,8 @@ fn nodes_of_a_conductor_that_died_get_another_owner() {
 #[test]
 fn conductors_with_different_secrets_do_nothing_for_each_other() {
     let postgres = Postgres::start().unwrap();
-    let one = Member::start(&postgres, SECRET);
-    let two = Member::start(&postgres, "another secret that is long enough for this");
+    let one = Member::start(&postgres, SECRET, AT_ONCE);
+    let two = Member::start(&postgres, "another secret that is long enough for this", AT_ONCE);
     // Through the owner itself: the other one cannot even have a node made there.
     let node = wait_for("a node of the second", PATIENCE, || {
         let created = two.daemon.send("POST", "/v1/nodes", &json!({"driver": "fake-hardware"}));
@@ -197,20 +203,22 @@ fn is_alive(asked: &Member, name: &str) -> bool {
     asked.daemon.get(&format!("/v1/conductors/{name}")).json()["alive"] == json!(true)
 }
 
-/// Ends a conductor by signals, in good order.
-fn end(member: &mut Member, signals: &[Signal]) {
+/// Ends a conductor by a signal, in good order.
+fn end(member: &mut Member, signal: Signal) {
     let process = member.daemon.farrierd().process();
-    for &signal in signals {
-        process.signal(signal).unwrap();
-    }
+    process.signal(signal).unwrap();
     assert!(process.wait_end(PATIENCE).unwrap().success());
 }
 
 #[test]
 fn a_conductor_that_is_told_to_stay_registered_counts_until_its_heartbeat_is_old() {
-    let (_postgres, one, mut two) = pair();
+    let (_postgres, one, mut two) = pair(AT_ONCE);
 
-    end(&mut two, &[Signal::USR1, Signal::TERM]);
+    two.daemon.farrierd().process().signal(Signal::USR1).unwrap();
+    let log = two.daemon.farrierd().process().log().to_owned();
+    let has_heard = || fs::read_to_string(&log).unwrap().contains("staying registered");
+    wait_for("it has heard that", PATIENCE, || has_heard().then_some(())).unwrap();
+    end(&mut two, Signal::TERM);
 
     assert!(is_alive(&one, &two.name));
     wait_for("its heartbeat is old", PATIENCE, || (!is_alive(&one, &two.name)).then_some(())).unwrap();
@@ -218,9 +226,9 @@ fn a_conductor_that_is_told_to_stay_registered_counts_until_its_heartbeat_is_old
 
 #[test]
 fn a_drained_conductor_is_gone_at_once() {
-    let (_postgres, one, mut two) = pair();
+    let (_postgres, one, mut two) = pair(AT_ONCE);
 
-    end(&mut two, &[Signal::USR2]);
+    end(&mut two, Signal::USR2);
 
     assert!(!is_alive(&one, &two.name));
 }

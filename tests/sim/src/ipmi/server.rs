@@ -26,7 +26,7 @@ const DATAGRAM_MAX: usize = 2048;
 const TURN: usize = 16;
 
 /// How long the end of a BMC may take.
-const END_PATIENCE: Duration = Duration::from_secs(10);
+const END_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One BMC. Dropping it ends it, and closes its port.
 #[derive(Debug)]

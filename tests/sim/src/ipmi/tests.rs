@@ -228,7 +228,7 @@ fn pings_are_answered_on_demand() {
     let login = LoginTrouble { pong: true, ..LoginTrouble::default() };
     let bmc = Bmc::with(Trouble { login, ..Trouble::default() }).unwrap();
     let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.connect(bmc.address()).unwrap();
 
     socket.send(&[6, 0, 0xFF, 6, 0, 0, 0x11, 0xBE, 0x80, 7, 0, 0]).unwrap();

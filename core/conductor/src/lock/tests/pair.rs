@@ -49,7 +49,8 @@ impl Pair {
     async fn two_waits(&self) -> JoinHandle<Result<ExclusiveTask, ConductorError>> {
         let calls = Calls::from_now_on(&self.two.shared().store);
         let (two, node) = (self.two.clone(), self.node.id);
-        let waiting = tokio::spawn(async move { two.acquire_exclusive(node, Acquire::default()).await });
+        let acquire = Acquire { retry: Retry::Patient, ..Acquire::default() };
+        let waiting = tokio::spawn(async move { two.acquire_exclusive(node, acquire).await });
         calls.wait_for("node_want", 1).await;
         waiting
     }
@@ -111,7 +112,8 @@ async fn a_lock_that_stays_busy_is_refused_after_the_configured_time() {
         panic!("{refused:?}")
     };
     assert_eq!(holder, "host-1");
-    assert_eq!(calls.of("node_reserve"), 3);
+    // Whoever begins to listen is told that something may have happened, which leads to more attempts.
+    assert!(3 <= calls.of("node_reserve"));
     held.finish().await.unwrap();
 }
 

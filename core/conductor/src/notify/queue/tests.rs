@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Longer than anything takes here.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const LIMITS: BatchLimits = BatchLimits { size: 3, bytes: 1000, interval: Duration::from_secs(1) };
 

@@ -17,7 +17,7 @@ use crate::config::VerifyCa;
 use crate::notify::{Counters, Notifier};
 
 /// How long a receiver may take to get what it waits for.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn node() -> Node {
     Node::new(Uuid::from_u128(1), "fake-hardware")
@@ -204,7 +204,9 @@ async fn a_request_that_is_never_read_is_given_up_after_its_time() {
 
     let watched = notifier.clone();
     eventually("giving up", move || counters(&watched).dropped == 1).await;
-    assert_eq!(receiver.connections(), 2);
+    // The system has taken them; the receiver may come to count them later.
+    let counting = Arc::clone(&receiver);
+    eventually("two attempts", move || counting.connections() == 2).await;
 }
 
 #[tokio::test]

@@ -419,7 +419,7 @@ async fn a_call_that_is_dropped_leaves_no_lock(database: &TestDatabase) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(30), wait).await.expect("a lock was left behind");
+    timeout(Duration::from_secs(60), wait).await.expect("a lock was left behind");
 }
 
 async fn a_release_that_is_dropped_releases(database: &TestDatabase) {
@@ -436,7 +436,7 @@ async fn a_release_that_is_dropped_releases(database: &TestDatabase) {
             releases.of(node.id).await;
         }
     };
-    timeout(Duration::from_secs(30), wait).await.expect("it was given up");
+    timeout(Duration::from_secs(60), wait).await.expect("it was given up");
 }
 
 async fn a_release_is_announced(database: &TestDatabase) {
@@ -450,7 +450,7 @@ async fn a_release_is_announced(database: &TestDatabase) {
     store.node_reservations_clear("r2").await.unwrap();
 
     for node in [first.id, second.id] {
-        timeout(Duration::from_secs(30), releases.of(node)).await.expect("it is told");
+        timeout(Duration::from_secs(60), releases.of(node)).await.expect("it is told");
     }
 }
 

@@ -18,7 +18,7 @@ use crate::suite::TestDatabase;
 
 const HOSTS: [&str; 3] = ["host-1", "host-2", "host-3"];
 const NODES: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What somebody does; nodes and conductors by their place.
 #[derive(Debug, Clone, Copy)]

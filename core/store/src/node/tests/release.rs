@@ -12,7 +12,7 @@ use crate::statement::Statement;
 use crate::store::Store;
 use crate::suite::TestDatabase;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A PostgreSQL of its own: what is done to its connections must not disturb other tests.
 struct Server {

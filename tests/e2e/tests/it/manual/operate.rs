@@ -9,7 +9,7 @@ use farrier_sim::boot_iso;
 use farrier_sim::files::FileServer;
 use farrier_sim::http;
 use farrier_sim::ipmi::{self, Bmc};
-use farrier_sim::port::free_port;
+use farrier_sim::port::{free_port, free_ports};
 use farrier_sim::process::Process;
 use farrier_sim::sushy::{self, Sushy};
 use farrier_sim::wait::wait_for;
@@ -114,7 +114,7 @@ impl World {
     /// What the pages name, and what is there instead.
     fn stand_ins(&self) -> Vec<(&'static str, String)> {
         let (bmc, sushy) = (self.bmc.address(), self.sushy.address());
-        let first: u16 = free_port().unwrap();
+        let first = free_ports(3).unwrap();
         vec![
             ("http://127.0.0.1:6385", format!("http://{}", self.address)),
             (
@@ -129,8 +129,8 @@ impl World {
             // Simulated BMCs; other runs of this test have others.
             ("127.1.0.1", format!("127.{}.0.1", 2 + std::process::id() % 250)),
             ("6230", first.to_string()),
-            ("6231", first.saturating_add(1).to_string()),
-            ("6232", first.saturating_add(2).to_string()),
+            ("6231", (first + 1).to_string()),
+            ("6232", (first + 2).to_string()),
         ]
     }
 }
