@@ -97,6 +97,8 @@ struct Known {
     root: Option<Arc<Root>>,
     /// By the path that the node names, if it names one.
     systems: HashMap<Option<String>, String>,
+    /// All managers of the service, where they were asked for.
+    managers: Option<Vec<String>>,
     /// By System.
     media: HashMap<String, MediaPlaces>,
     /// By System; `None` when the BMC does not say.
@@ -404,6 +406,14 @@ impl Client {
         }
     }
 
+    pub(crate) fn known_managers(&self) -> Option<Vec<String>> {
+        self.known().managers.clone()
+    }
+
+    pub(crate) fn remember_managers(&self, managers: Vec<String>) {
+        self.known().managers = Some(managers);
+    }
+
     pub(crate) fn known_media(&self, system: &str) -> Option<MediaPlaces> {
         self.known().media.get(system).cloned()
     }
@@ -428,6 +438,9 @@ impl Known {
     /// Forgets what was learned about a resource that is gone.
     fn forget(&mut self, path: &str) {
         let gone = |system: &str| canonical(system).eq_ignore_ascii_case(canonical(path));
+        if self.managers.iter().flatten().any(|manager| gone(manager)) {
+            self.managers = None;
+        }
         self.systems.retain(|_, system| !gone(system));
         self.reset_types.retain(|system, _| !gone(system));
         self.media

@@ -111,12 +111,16 @@ impl Operation {
         let Some(collection) = root.managers.as_deref().and_then(|link| self.link(link)) else {
             return Ok(Vec::new());
         };
-        match self.members(&collection).await {
-            Ok(members) if members.len() == 1 => Ok(members),
-            Ok(_) => Ok(Vec::new()),
-            Err(error) if error.is_missing() => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
+        let members = match self.lease().known_managers() {
+            Some(known) => known,
+            None => match self.members(&collection).await {
+                Ok(members) => members,
+                Err(error) if error.is_missing() => Vec::new(),
+                Err(error) => return Err(error),
+            },
+        };
+        self.lease().remember_managers(members.clone());
+        Ok(if members.len() == 1 { members } else { Vec::new() })
     }
 
     /// Chassis of a System, in order.

@@ -3,7 +3,7 @@
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::{Value, json};
 
-use crate::bench::{Bench, Task, node};
+use crate::bench::{Bench, Task, node, task};
 use crate::bmc::{Bmc, PASSWORD, RESET, ROOT, SYSTEM, SYSTEMS, USER};
 
 /// A node that names no System.
@@ -113,4 +113,30 @@ async fn links_that_lead_elsewhere_stay_on_the_bmc() {
     );
 
     assert_eq!(bench.power.get_power_state(&unnamed(&bmc)).await.unwrap(), PowerState::Off);
+}
+
+#[tokio::test]
+async fn the_only_manager_of_a_service_is_looked_for_once_and_again_when_it_is_gone() {
+    let (bmc, bench) = (Bmc::start(), Bench::new());
+    let (managers, task) = ("/redfish/v1/Managers", task(&bmc));
+    let at = |name: &str| format!("{managers}/{name}");
+    bmc.change(ROOT, &json!({"Managers": {"@odata.id": managers}}));
+    let moves_to = |name: &str| {
+        bmc.change(managers, &json!({"Members": [{"@odata.id": at(name)}]}));
+        bmc.change(&at(name), &json!({"ManagerType": "BMC", "FirmwareVersion": name}));
+    };
+    let versions = async || {
+        bench.firmware.cache_firmware_components(&task).await.map(|found| found[0].current_version.clone())
+    };
+
+    moves_to("1");
+    for _ in 0..3 {
+        assert_eq!(versions().await.unwrap(), "1");
+    }
+    assert_eq!(bmc.count("GET", managers), 1);
+
+    bmc.state().resources.remove(&at("1"));
+    moves_to("2");
+    assert!(versions().await.is_err(), "what is gone is found out by asking for it");
+    assert_eq!(versions().await.unwrap(), "2");
 }

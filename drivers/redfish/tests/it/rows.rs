@@ -37,7 +37,7 @@ const BAD_INPUT: &[(&str, &[&str])] = &[
     ("virtual media URL",                 &["urls_that_no_bmc_can_fetch_are_refused", "bad_arguments_are_refused_before_anything_is_sent"]),
     ("BIOS settings",                     &["lists_that_make_no_sense_are_refused_before_anything_is_sent"]),
     ("bad answers",                       &["row_b09_nonsense_is_an_error_and_no_other_node_waits_for_it", "row_b09_a_wrong_type_is_absent_and_a_name_twice_is_nonsense"]),
-    ("bad links, long lists",             &["row_b10_links_to_nowhere_are_not_followed", "row_b10_a_collection_that_holds_itself_or_too_much_is_cut", "too_many_members_are_cut"]),
+    ("bad links, long lists",             &["row_b10_links_to_nowhere_are_not_followed", "row_b10_a_collection_that_holds_itself_or_too_much_is_cut", "nobody_else_is_asked_whatever_a_bmc_says", "a_fragment_names_a_part", "too_many_members_are_cut"]),
     ("odd headers",                       &["odd_but_readable_answers_are_read", "tokens_may_hold_spaces_but_no_control_characters", "retry_after_is_read_and_capped"]),
 ];
 
