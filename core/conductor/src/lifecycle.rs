@@ -115,12 +115,16 @@ impl Conductor {
         store.node_target_power_states_clear(&host, POWER_ACTION_ABORTED).await?;
         store.node_reservations_clear(&host).await?;
         let record = conductor.register().await?;
+        // Before what was left is put in order, which may take longer than others wait for a sign of life: they would
+        // take the locks that are held for it.
+        Heartbeat::start(shared);
         if let Err(failure) = conductor.take_up(&record).await {
             error!(conductor = host, error = %Chain(&failure), "conductor does not start, its registration is withdrawn");
+            // Another heartbeat would say that it is there after all.
+            shared.heartbeat.stop().await;
             conductor.withdraw().await;
             return Err(failure);
         }
-        Heartbeat::start(shared);
         if let Err(error) = wake::sweep(&conductor, Sweep::All).await {
             warn!(conductor = host, error = %Chain(&error), "nodes that wait could not be taken up, trying again later");
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use farrier_host::Plugin;
 use farrier_model::node::Node;
+use farrier_model::provision::ProvisionState;
 use farrier_sim::postgres::Postgres;
 use farrier_store::{StoreConfig, StoreError};
 use serde_json::Map;
@@ -289,6 +290,33 @@ impl SharedDatabase {
 
 fn beating() -> ConductorConfig {
     ConductorConfig { heartbeat_interval: 0.1, hash_ring_reset_interval: 0, ..quick() }
+}
+
+/// Others would take the locks of a conductor that is silent while it puts in order what was left.
+#[tokio::test]
+async fn a_conductor_gives_signs_of_life_while_it_puts_in_order_what_was_left() {
+    let database = SharedDatabase::new().await;
+    let stuck = Node {
+        provision_state: ProvisionState::Deploying,
+        target_provision_state: Some(ProvisionState::Active),
+        ..Node::new(Uuid::new_v4(), "fake-hardware")
+    };
+    let node = database.store.node_create(&stuck).await.unwrap();
+    let probe = database.store.probe();
+    let mut starting = Box::pin(database.start(beating()));
+    while probe.count("history_create") == 0 {
+        assert!(futures_util::poll!(&mut starting).is_pending(), "the stuck node was not failed");
+        tokio::task::yield_now().await;
+    }
+
+    // From here on the start does not get any further by itself.
+    let beats = probe.count("conductor_touch");
+    database.eventually(async || beats + 2 <= probe.count("conductor_touch")).await;
+
+    let conductor = starting.await.unwrap();
+    let node = database.store.node_get(node.id).await.unwrap();
+    assert_eq!(node.provision_state, ProvisionState::DeployFail);
+    conductor.stop().await;
 }
 
 #[tokio::test]
