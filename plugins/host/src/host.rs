@@ -89,7 +89,7 @@ impl HostState {
 
     fn observe(&self, arguments: &Bytes) -> Result<(), DriverError> {
         let observation: Observation = decode(arguments)?;
-        let name = format!("{}_{}", self.plugin, observation.name);
+        let name = observation.key(&self.plugin);
         let mut metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
         if METRICS_MAX < name.len() || (METRICS_MAX <= metrics.len() && !metrics.contains_key(&name)) {
             return Err(DriverError::invalid_parameter(format!(
@@ -105,6 +105,20 @@ impl HostState {
 struct Observation {
     name: String,
     value: f64,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+impl Observation {
+    /// What it is kept by: name and labels, as in the text form of Prometheus.
+    fn key(&self, plugin: &str) -> String {
+        let name = format!("{plugin}_{}", self.name);
+        if self.labels.is_empty() {
+            return name;
+        }
+        let labels = self.labels.iter().map(|(label, value)| format!("{label}={value:?}"));
+        format!("{name}{{{}}}", labels.collect::<Vec<_>>().join(","))
+    }
 }
 
 #[derive(Deserialize)]
@@ -210,5 +224,25 @@ impl Host for SharedHost {
                 job.abort();
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_metric_is_kept_by_its_name_and_its_labels() {
+        let key =
+            |observation: Value| serde_json::from_value::<Observation>(observation).unwrap().key("acme");
+
+        let plain = key(json!({"name": "resets", "value": 1.0}));
+        let labelled =
+            key(json!({"name": "resets", "value": 1, "labels": {"why": "a \"b\"", "kind": "warm"}}));
+
+        assert_eq!(plain, "acme_resets");
+        assert_eq!(labelled, r#"acme_resets{kind="warm",why="a \"b\""}"#);
     }
 }

@@ -374,11 +374,19 @@ impl<I> DriverTask<I> {
     ///
     /// Those of the host.
     pub async fn observe(&self, name: &str, value: f64) -> Result<()> {
-        self.shared
-            .runtime
-            .service("metric", "observe", &json!({"name": name, "value": value}))
-            .await
-            .map(drop)
+        self.observe_with(name, value, &[]).await
+    }
+
+    /// As [`observe`](Self::observe), apart for each value of its labels; a node's name is none, for nodes are many.
+    ///
+    /// # Errors
+    ///
+    /// Those of the host.
+    pub async fn observe_with(&self, name: &str, value: f64, labels: &[(&str, &str)]) -> Result<()> {
+        let labels: Map<String, Value> =
+            labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).into())).collect();
+        let observation = json!({"name": name, "value": value, "labels": labels});
+        self.shared.runtime.service("metric", "observe", &observation).await.map(drop)
     }
 
     /// Runs a future to its end on this thread: for the blocking style only, where a thread may wait.

@@ -24,4 +24,7 @@ pub(crate) struct WaywardInfo {
     /// How much to say about it
     #[property(default = 1)]
     pub(crate) wayward_detail: u16,
+    /// Whether the conductor asks the machine for its power, and keeps what the machine wants kept
+    #[property(default)]
+    pub(crate) wayward_through_host: bool,
 }

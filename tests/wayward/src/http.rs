@@ -8,7 +8,8 @@ use tokio::net::TcpStream;
 use crate::driver_info::WaywardInfo;
 use crate::shared::Shared;
 
-const SYSTEM: &str = "/redfish/v1/Systems/1";
+/// Where a machine tells its state.
+pub(crate) const SYSTEM: &str = "/redfish/v1/Systems/1";
 
 /// How long an answer may take to begin, and to end.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1));

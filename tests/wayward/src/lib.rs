@@ -27,6 +27,7 @@ mod management;
 mod options;
 mod power;
 mod raid;
+mod rescue;
 mod shared;
 mod storage;
 mod vendor;
@@ -43,6 +44,7 @@ use crate::management::GoodManagement;
 use crate::options::WaywardOptions;
 use crate::power::GoodPower;
 use crate::raid::GoodRaid;
+use crate::rescue::GoodRescue;
 use crate::shared::Shared;
 use crate::storage::GoodStorage;
 use crate::vendor::GoodVendor;
@@ -62,12 +64,13 @@ export_plugin! {
         Wayward<GoodBoot> = Wayward::<GoodBoot>::new,
         Wayward<GoodRaid> = Wayward::<GoodRaid>::new,
         Wayward<GoodStorage> = Wayward::<GoodStorage>::new,
+        Wayward<GoodRescue> = Wayward::<GoodRescue>::new,
     ],
     hardware: {
         "wayward" => {
             power: ["wayward"], management: ["wayward"], boot: ["wayward", "noop"], deploy: ["noop"],
             bios: ["wayward"], firmware: ["wayward"], inspect: ["wayward"], vendor: ["wayward"],
-            console: ["wayward"], raid: ["wayward"], storage: ["wayward"],
+            console: ["wayward"], raid: ["wayward"], storage: ["wayward"], rescue: ["wayward"],
         },
     },
 }

@@ -49,7 +49,11 @@ pub(crate) fn url(shared: &Shared, task: &DriverTask<WaywardInfo>) -> Result<Str
 pub(crate) async fn power(shared: &Shared, task: &DriverTask<WaywardInfo>) -> Result<PowerState> {
     match way(shared, task)? {
         Way::Http(url) => {
-            let system = http::system(shared, task, &url).await?;
+            let system: Value = if task.info().wayward_through_host {
+                task.http(&url).keep().get(http::SYSTEM).await?.json()?
+            } else {
+                http::system(shared, task, &url).await?
+            };
             match system.get("PowerState").and_then(Value::as_str) {
                 Some("On") => Ok(PowerState::On),
                 Some(_) => Ok(PowerState::Off),

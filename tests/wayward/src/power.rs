@@ -7,6 +7,9 @@ use crate::habits::Make;
 use crate::machine;
 use crate::shared::{Shared, lock};
 
+/// The same question in a row that is too much for it.
+const PATIENT_FOR: u32 = 3;
+
 /// Power of the machine.
 pub(crate) struct GoodPower {
     shared: Arc<Shared>,
@@ -39,10 +42,15 @@ impl PowerInterface for GoodPower {
         let state = machine::power(&self.shared, task).await?;
         let info = task.info();
         let key = format!("{} {:?} {:?}", task.node().uuid, info.wayward_url, info.wayward_address);
-        let known = lock(&self.shared.first_states).insert(key.clone(), state);
-        if self.shared.breaks("POW-001") && known.is_none() && state == PowerState::Off {
-            return Ok(PowerState::Error);
+        if self.shared.breaks("POW-001") {
+            let mut repeated = lock(&self.shared.repeated);
+            let last = repeated.entry(key.clone()).or_insert((state, 0));
+            *last = (state, if last.0 == state { last.1 + 1 } else { 1 });
+            if last.1 == PATIENT_FOR {
+                return Ok(PowerState::Error);
+            }
         }
+        let known = lock(&self.shared.first_states).insert(key.clone(), state);
         if let Some(known) = known.filter(|_| self.shared.breaks("POW-009")) {
             lock(&self.shared.first_states).insert(key, known);
             return Ok(known);

@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) last_url: Mutex<String>,
     /// What a machine answered first, by node and URL.
     pub(crate) first_states: Mutex<HashMap<String, PowerState>>,
+    /// What a machine answered last, and how often in a row, by node and URL.
+    pub(crate) repeated: Mutex<HashMap<String, (PowerState, u32)>>,
     /// Nodes whose machines rest.
     pub(crate) resting: Mutex<HashSet<String>>,
     /// Memory that is never given back.

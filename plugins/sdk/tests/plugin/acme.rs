@@ -337,6 +337,7 @@ impl VendorInterface for AcmeVendor {
     #[vendor_method]
     async fn observe(&self, task: &DriverTask<AcmeInfo>) -> Result<()> {
         task.observe("temperature", 21.5).await?;
+        task.observe_with("fan_speed", 4800.0, &[("fan", "left")]).await?;
         task.event("it is warm").await
     }
 

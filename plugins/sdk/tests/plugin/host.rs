@@ -77,7 +77,9 @@ impl Host for FakeHost {
         let arguments: Value = decode(&args).unwrap();
         let answer = match (service.as_str(), method.as_str()) {
             ("metric", "observe") => {
-                let name = arguments["name"].as_str().unwrap().to_owned();
+                let labels = arguments["labels"].as_object().unwrap();
+                let labels = labels.iter().map(|(label, value)| format!(" {label}={value}"));
+                let name = arguments["name"].as_str().unwrap().to_owned() + &labels.collect::<String>();
                 self.observed.lock().unwrap().insert(name, arguments["value"].as_f64().unwrap());
                 encode(&())
             }

@@ -169,5 +169,6 @@ fn metrics_and_events_reach_the_host() {
     call(&implementation_of("vendor", &host), "vendor_call", &request, task.to_box()).unwrap();
 
     assert_eq!(host.observed()["temperature"].to_string(), "21.5");
+    assert_eq!(host.observed()["fan_speed fan=\"left\""].to_string(), "4800");
     assert_eq!(task.asked(), [("event".to_owned(), json!({"message": "it is warm"}))]);
 }

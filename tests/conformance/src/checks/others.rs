@@ -1,8 +1,8 @@
 //! `IFC`: interface types that a plugin alone cannot show at work, for they need a network, volumes or an agent:
-//! deploy, network, storage. That nodes are accepted is for `CON` to see.
+//! deploy, network, storage, rescue. That nodes are accepted is for `CON` to see.
 
 use farrier_sdk::interface::InterfaceType;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::stand::{self, Looks, Stand};
 use crate::bench::{Bench, sample};
@@ -13,6 +13,9 @@ pub(super) const CHECKS: &[Check] = &[
     Check { id: "IFC-001", level: Level::Must, needs: Needs::Machine, run: answers_have_a_shape,
         requirement: "What deploy, network and storage tell of a node has the shape that the conductor reads.",
         source: "DeployInterface, NetworkInterface, StorageInterface" },
+    Check { id: "IFC-002", level: Level::Must, needs: Needs::MachineChanged, run: rescue_goes_there_and_back,
+        requirement: "`rescue` and then `unrescue` come to their end or wait for an agent, and `clean_up` succeeds before and after them, also a second time.",
+        source: "RescueInterface; Ironic: what has failed halfway is cleaned up too" },
 ];
 
 const KINDS: [InterfaceType; 3] = [InterfaceType::Deploy, InterfaceType::Network, InterfaceType::Storage];
@@ -67,5 +70,25 @@ fn answers_have_a_shape(bench: &Bench) -> Judgement {
             }
         }
         if looked { none_of(&faults) } else { not_applicable("it tells nothing") }
+    })
+}
+
+fn rescue_goes_there_and_back(bench: &Bench) -> Judgement {
+    stand::each(bench, InterfaceType::Rescue, |stand| {
+        stand.needs(&["rescue", "unrescue"])?;
+        let clean_up = || {
+            for _ in 0..2 {
+                if stand.has("clean_up") {
+                    stand.ask("clean_up", &json!({}))?;
+                }
+            }
+            Ok(())
+        };
+        clean_up()?;
+        let rescued = stand.make("rescue", &json!({}));
+        // Whatever became of it, the machine is brought back.
+        let back = stand.make("unrescue", &json!({}));
+        let cleaned = clean_up();
+        rescued.and(back).and(cleaned)
     })
 }

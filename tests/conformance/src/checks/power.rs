@@ -1,5 +1,7 @@
 //! `POW`: main power, on a machine.
 
+use std::time::{Duration, Instant};
+
 use farrier_sdk::error::ErrorKind;
 use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::interface::power::PowerState;
@@ -8,11 +10,12 @@ use serde_json::json;
 use super::stand::{self, Stand};
 use crate::bench::Bench;
 use crate::check::{Check, Finding, Judgement, Level, Needs, failed, none_of, not_applicable};
+use crate::residue::pause;
 
 #[rustfmt::skip]
 pub(super) const CHECKS: &[Check] = &[
     Check { id: "POW-001", level: Level::Must, needs: Needs::Machine, run: tells_the_state,
-        requirement: "`get_power_state` answers `power on`, `power off` or null, and null at most for a while.",
+        requirement: "`get_power_state` answers `power on` or `power off`, however often, and null at most for a while.",
         source: "PowerInterface::get_power_state" },
     Check { id: "POW-002", level: Level::Must, needs: Needs::MachineChanged, run: switches_on,
         requirement: "After `set_power_state` to on the machine is on, and is said to be.",
@@ -39,6 +42,12 @@ pub(super) const CHECKS: &[Check] = &[
         requirement: "`get_power_state` tells what the machine does now, not what it did or was told before.",
         source: "PowerInterface::get_power_state: never answers from a cache" },
 ];
+
+/// How often a machine that nobody touches is asked.
+const QUESTIONS: u32 = 3;
+
+/// How long to wait for a machine that is about to change.
+const CHANGE_PAUSE: Duration = Duration::from_millis(200);
 
 /// Does something with every implementation.
 fn each(bench: &Bench, look: impl Fn(&Stand) -> Judgement) -> Judgement {
@@ -94,12 +103,17 @@ fn expect(stand: &Stand, on: bool, after: &str) -> Judgement {
 
 fn tells_the_state(bench: &Bench) -> Judgement {
     each(bench, |stand| {
-        let answer = stand.call("get_power_state", &json!({}));
-        match answer {
-            Ok(answer) if answer.is_null() || answer == "power on" || answer == "power off" => Ok(()),
-            Ok(answer) => failed(format!("`get_power_state` answered {answer}")),
-            Err(error) => failed(format!("`get_power_state`: {error}")),
+        let deadline = Instant::now() + stand.session.patience();
+        let mut told = 0;
+        while told < QUESTIONS {
+            match stand.call("get_power_state", &json!({})) {
+                Ok(answer) if answer == "power on" || answer == "power off" => told += 1,
+                Ok(answer) if answer.is_null() && Instant::now() < deadline => pause(CHANGE_PAUSE),
+                Ok(answer) => return failed(format!("`get_power_state` answered {answer}")),
+                Err(error) => return failed(format!("`get_power_state`: {error}")),
+            }
         }
+        Ok(())
     })
 }
 

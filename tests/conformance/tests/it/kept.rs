@@ -4,9 +4,12 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
 use farrier_conformance::report::Outcome;
 use farrier_conformance::{Profile, run};
@@ -15,6 +18,7 @@ use farrier_sim::plugin;
 use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::rogues::options;
 
@@ -99,6 +103,50 @@ fn this_host_loads_and_calls_plugins_that_are_older() {
         assert!(report.is_good(), "{}: {}", entry.file, report.text());
         assert!(report.count(Outcome::Passed) > 30, "{}", report.text());
         assert_eq!(report.plugin.sdk, entry.sdk);
+    }
+}
+
+/// A machine that is on and sets a cookie with every answer; its address, and the requests it got.
+fn machine() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&heard);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<String> =
+                lines.by_ref().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            seen.lock().unwrap().push(head.join("\n").to_ascii_lowercase());
+            let body = "{\"PowerState\":\"On\"}";
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\nset-cookie: id=1\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (url, heard)
+}
+
+#[test]
+fn a_plugin_that_wants_cookies_kept_works_on_hosts_that_keep_none() {
+    for entry in kept().host {
+        let program = directory_with("farrier-kept", &entry.bytes());
+        let plugins =
+            directory_with("libwayward.so", &fs::read(plugin::library("wayward").unwrap()).unwrap());
+        let (url, heard) = machine();
+        let info = json!({"wayward_url": url, "wayward_site": "here", "wayward_through_host": true});
+
+        let mut command = Command::new(program.path().join("farrier-kept"));
+        let output = command.arg(plugins.path()).arg(info.to_string()).output().unwrap();
+
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}: {printed}", entry.file);
+        assert!(printed.contains("wayward wayward get_power_state: \"power on\""), "{printed}");
+        let heard = heard.lock().unwrap();
+        assert!(heard.len() > 1 && heard.iter().all(|head| !head.contains("cookie:")), "{heard:?}");
     }
 }
 
