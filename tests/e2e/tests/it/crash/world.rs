@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
 use farrier_sim::farrierd::Settings;
@@ -268,8 +269,12 @@ impl World {
     }
 
     fn kill(&mut self) {
-        self.victim.farrierd().process().signal(Signal::KILL).unwrap();
-        self.victim.farrierd().process().wait_end(PATIENCE).unwrap();
+        let process = self.victim.farrierd().process();
+        process.signal(Signal::KILL).unwrap();
+        let ended = process.wait_end(PATIENCE).unwrap();
+        // One that had ended by itself was not killed, and should not have.
+        let killed = ended.signal() == Some(Signal::KILL.as_raw());
+        assert!(killed, "{}: the daemon ended by itself: {ended}\n{}", self.at, process.tail());
         self.tally.kills += 1;
     }
 
