@@ -154,6 +154,7 @@ async fn few(figures: &mut Figures) {
     let (cpu, elapsed) = meter.per(WARM);
     note("warm_cpu_ms", cpu);
     note("warm_ms", elapsed);
+    note("warm_sleeps", meter.sleeps_per(WARM));
     let warm = farm.counts();
     note("requests_warm", warm["requests"] / f64::from(WARM));
     note("connections_warm", warm["connections"]);
@@ -168,6 +169,7 @@ async fn few(figures: &mut Figures) {
     let (cpu, elapsed) = meter.per(WARM);
     note("closing_cpu_ms", cpu);
     note("closing_ms", elapsed);
+    note("closing_sleeps", meter.sleeps_per(WARM));
     farm.close_connections(false);
     driver.plugin.close(Duration::from_secs(5)).await.unwrap();
 
@@ -180,6 +182,7 @@ async fn few(figures: &mut Figures) {
     let (cpu, elapsed) = meter.per(COLD);
     note("cold_cpu_ms", cpu);
     note("cold_ms", elapsed);
+    note("cold_sleeps", meter.sleeps_per(COLD));
     for driver in drivers {
         driver.plugin.close(Duration::from_secs(5)).await.unwrap();
     }
@@ -307,6 +310,14 @@ fn report(ours: &Figures, theirs: &Figures) {
         );
     }
     println!("{:<52} {:>10} {healthy:>10.3}", "990 healthy BMCs, warm, s", "");
+    let sleeps = [
+        ("sleeps of threads for a warm poll", "warm_sleeps"),
+        ("the same, connections closed by the BMC", "closing_sleeps"),
+        ("the same for a cold poll", "cold_sleeps"),
+    ];
+    for (what, name) in sleeps {
+        println!("{what:<52} {:>10} {:>10.1}", "", of(ours, name));
+    }
     let times = [
         ("time of a warm poll, ms", "warm_ms", "warm_ms"),
         ("the same, connections closed by the BMC", "closing_ms", "warm_ms"),

@@ -1,4 +1,4 @@
-//! CPU time and memory of this process, as the kernel counts them.
+//! CPU time, sleeps and memory of this process, as the kernel counts them.
 
 use std::fs;
 use std::time::Instant;
@@ -8,13 +8,14 @@ const TICKS: f64 = 100.0;
 
 /// Measures from its start.
 pub(crate) struct Meter {
+    sleeps: f64,
     cpu: f64,
     start: Instant,
 }
 
 impl Meter {
     pub(crate) fn start() -> Self {
-        Self { cpu: cpu_seconds(), start: Instant::now() }
+        Self { sleeps: sleeps(), cpu: cpu_seconds(), start: Instant::now() }
     }
 
     /// Milliseconds of CPU and of time for each of so many.
@@ -22,6 +23,22 @@ impl Meter {
         let each = 1000.0 / f64::from(count);
         ((cpu_seconds() - self.cpu) * each, self.start.elapsed().as_secs_f64() * each)
     }
+
+    /// How often a thread went to sleep for each of so many: each time somebody has to wake it again.
+    pub(crate) fn sleeps_per(&self, count: u32) -> f64 {
+        (sleeps() - self.sleeps) / f64::from(count)
+    }
+}
+
+/// How often a thread has gone to sleep so far, of those that are there.
+fn sleeps() -> f64 {
+    let mut sleeps = 0.0;
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let text = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sleeps += line.and_then(|count| count.trim().parse::<f64>().ok()).unwrap_or(0.0);
+    }
+    sleeps
 }
 
 /// CPU time so far, of all threads: by the scheduler's clock, which counts nanoseconds, else by ticks.
