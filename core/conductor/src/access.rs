@@ -40,6 +40,8 @@ pub(crate) struct TaskAccess {
     depth: u8,
     /// When the call of the conductor that all this is part of must have ended.
     deadline: Option<Instant>,
+    /// Names the pass that the call belongs to, if it is one of several questions.
+    pass: Option<Arc<str>>,
 }
 
 struct State {
@@ -72,12 +74,17 @@ impl TaskAccess {
         let (saved, found, switched) = (Mutex::default(), Mutex::default(), Mutex::default());
         let raid_config = Mutex::default();
         let state = State { shared, driver, grip, node, saved, found, switched, raid_config };
-        Self { state: Arc::new(state), depth: 0, deadline: None }
+        Self { state: Arc::new(state), depth: 0, deadline: None, pass: None }
     }
 
     /// The same for a call that must end within `limit`.
     pub(crate) fn within(&self, limit: Duration) -> Self {
         Self { deadline: Instant::now().checked_add(limit), ..self.clone() }
+    }
+
+    /// The same for a call that is one of several questions about the machine, one after the other.
+    pub(crate) fn in_pass(&self, pass: &Arc<str>) -> Self {
+        Self { pass: Some(Arc::clone(pass)), ..self.clone() }
     }
 
     /// What a driver saved of its internal data, once.
@@ -238,6 +245,7 @@ impl TaskAccess {
         let shared = &self.state.shared;
         let mut snapshot = snapshot(node, &self.state.driver, &shared.registry.secret_keys());
         images::show_address(&shared.images, node.uuid, &mut snapshot);
+        snapshot.pass = self.pass.as_deref().map(str::to_owned);
         snapshot
     }
 }

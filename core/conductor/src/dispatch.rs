@@ -44,6 +44,12 @@ impl DriverCaller {
         self
     }
 
+    /// The same for one of several questions about the machine, one after the other.
+    pub(crate) fn in_pass(mut self, pass: &Arc<str>) -> Self {
+        self.access = self.access.in_pass(pass);
+        self
+    }
+
     /// Names the slot in an error.
     pub(crate) fn failed(
         &self,

@@ -75,6 +75,8 @@ struct Plan {
     health: Option<String>,
     /// Method and node of every call.
     calls: Vec<(String, String)>,
+    /// The pass that each of them belongs to.
+    passes: Vec<Option<String>>,
 }
 
 impl Script {
@@ -177,8 +179,16 @@ impl Script {
         self.plan(|plan| plan.calls.iter().filter(|call| **call == wanted).count())
     }
 
+    /// The passes that the calls so far belong to.
+    pub(crate) fn passes(&self) -> Vec<Option<String>> {
+        self.plan(|plan| plan.passes.clone())
+    }
+
     fn call(&self, method: impl Into<String>, task: &DriverTask<NoInfo>) {
-        self.plan(|plan| plan.calls.push((method.into(), task.node().uuid.clone())));
+        self.plan(|plan| {
+            plan.calls.push((method.into(), task.node().uuid.clone()));
+            plan.passes.push(task.node().pass.clone());
+        });
         self.0.asked.notify_waiters();
     }
 

@@ -55,10 +55,14 @@ use self::etag::Form;
 use self::gate::Gate;
 use self::tls::TlsError;
 use self::transport::{Answer, Credential, Outgoing, Transport, Trouble};
+use crate::discovery::Found;
 use crate::resource::root::Root;
 
 /// Most Systems one client remembers; a chassis with more asks again.
 const SYSTEMS_MAX: usize = 256;
+
+/// How long a System that was read answers other questions of the same pass.
+const GLANCE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What one call of the conductor is called, and until when it may go on.
 #[derive(Debug, Clone, Copy)]
@@ -101,9 +105,20 @@ struct Known {
     managers: Option<Vec<String>>,
     /// By System.
     media: HashMap<String, MediaPlaces>,
+    /// The System as it was read in the present pass of the conductor.
+    glance: Option<Glance>,
     /// By System; `None` when the BMC does not say.
     reset_types: HashMap<String, Option<Vec<String>>>,
     tag_form: Form,
+}
+
+/// A System as it was read for the first of several questions of one pass.
+#[derive(Debug)]
+struct Glance {
+    pass: String,
+    configured: Option<String>,
+    found: Found,
+    at: Instant,
 }
 
 /// Where a machine's virtual media devices are.
@@ -174,6 +189,9 @@ impl Client {
         scope: Scope,
         basic_only: &Arc<AtomicBool>,
     ) -> Result<Answer> {
+        if outgoing.method != Method::GET {
+            self.known().glance = None;
+        }
         let asked = (outgoing.method.clone(), outgoing.path.clone());
         let (client, basic_only) = (Arc::clone(self), Arc::clone(basic_only));
         let job = async move { client.send_here(&outgoing, &scope, &basic_only).await };
@@ -414,6 +432,19 @@ impl Client {
         self.known().managers = Some(managers);
     }
 
+    /// The System that this pass of the conductor has read, if nothing was changed through this client since.
+    pub(crate) fn glance(&self, pass: &str, configured: Option<&str>) -> Option<Found> {
+        let known = self.known();
+        let glance = known.glance.as_ref()?;
+        let fits = glance.pass == pass && glance.configured.as_deref() == configured;
+        (fits && glance.at.elapsed() < GLANCE_TIME_MAX).then(|| glance.found.clone())
+    }
+
+    pub(crate) fn remember_glance(&self, pass: &str, configured: Option<&str>, found: &Found) {
+        let (pass, configured) = (pass.to_owned(), configured.map(str::to_owned));
+        self.known().glance = Some(Glance { pass, configured, found: found.clone(), at: Instant::now() });
+    }
+
     pub(crate) fn known_media(&self, system: &str) -> Option<MediaPlaces> {
         self.known().media.get(system).cloned()
     }
@@ -437,6 +468,7 @@ impl Client {
 impl Known {
     /// Forgets what was learned about a resource that is gone.
     fn forget(&mut self, path: &str) {
+        self.glance = None;
         let gone = |system: &str| canonical(system).eq_ignore_ascii_case(canonical(path));
         if self.managers.iter().flatten().any(|manager| gone(manager)) {
             self.managers = None;

@@ -62,6 +62,31 @@ impl Operation {
         }
     }
 
+    /// Reads the System for one of several questions of a pass, unless it was read for an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// As [`system`](Self::system).
+    pub async fn system_in_pass(&self, configured: Option<&str>, pass: Option<&str>) -> Result<Found> {
+        match pass.and_then(|pass| self.lease().glance(pass, configured)) {
+            Some(found) => Ok(found),
+            None => self.system_for_pass(configured, pass).await,
+        }
+    }
+
+    /// Reads the System now, also for the questions of a pass that follow.
+    ///
+    /// # Errors
+    ///
+    /// As [`system`](Self::system).
+    pub async fn system_for_pass(&self, configured: Option<&str>, pass: Option<&str>) -> Result<Found> {
+        let found = self.system(configured).await?;
+        if let Some(pass) = pass {
+            self.lease().remember_glance(pass, configured, &found);
+        }
+        Ok(found)
+    }
+
     /// Reads a System again.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ impl RedfishManagement {
 
     async fn read(&self, task: &DriverTask<RedfishInfo>, name: &'static str) -> Result<(Operation, Found)> {
         let operation = self.shared.operation(task, name, READ_LIMIT).await?;
-        let found = operation.system(task.info().system_id()).await?;
+        let found = operation.system_in_pass(task.info().system_id(), task.node().pass.as_deref()).await?;
         Ok((operation, found))
     }
 }
@@ -121,7 +121,10 @@ impl ManagementInterface for RedfishManagement {
         let root = operation.root().await?;
         let vendor = match &root.vendor {
             Some(vendor) => Some(vendor.clone()),
-            None => operation.system(task.info().system_id()).await?.system.manufacturer,
+            None => {
+                let (node, info) = (task.node(), task.info());
+                operation.system_in_pass(info.system_id(), node.pass.as_deref()).await?.system.manufacturer
+            }
         };
         Ok(vendor.map(|vendor| vendor.trim().to_lowercase()).filter(|vendor| !vendor.is_empty()))
     }

@@ -59,7 +59,7 @@ impl PowerInterface for RedfishPower {
 
     async fn get_power_state(&self, task: &DriverTask<RedfishInfo>) -> Result<PowerState> {
         let operation = self.shared.operation(task, "get power state", READ_LIMIT).await?;
-        let found = operation.system(task.info().system_id()).await?;
+        let found = operation.system_for_pass(task.info().system_id(), task.node().pass.as_deref()).await?;
         Ok(state_of(&found.system))
     }
 

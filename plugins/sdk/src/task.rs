@@ -73,6 +73,10 @@ pub struct Node {
     pub network_data: Map<String, Value>,
     /// RAID configuration asked for.
     pub target_raid_config: Map<String, Value>,
+    /// Names the pass that asks, when the conductor asks several things about the machine one after the other: what was
+    /// read for one of them may answer the next. Whoever knows nothing of it reads anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
 }
 
 /// What the clones of a task share.

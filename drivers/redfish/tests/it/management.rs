@@ -4,7 +4,7 @@ use farrier_redfish::management::ClockArguments;
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::{Value, json};
 
-use crate::bench::{Bench, task};
+use crate::bench::{Bench, node, task};
 use crate::bmc::{Bmc, RESET, ROOT, Reply, SYSTEM};
 
 const SECURE_BOOT: &str = "/redfish/v1/Systems/1/SecureBoot";
@@ -324,4 +324,39 @@ async fn a_light_of_a_part_of_a_resource_is_shown_and_never_written() {
     assert_eq!((lights.len(), lights[0].readonly, state.as_str()), (1, true, "on"));
     assert_eq!(set.unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(bmc.state().resources["/redfish/v1/Box"]["IndicatorLED"], "Off");
+}
+
+/// Spec 3.1: state is never cached, but one pass of the conductor reads the System once.
+#[tokio::test]
+async fn the_questions_of_one_pass_are_answered_by_one_look_at_the_system() {
+    let (bmc, bench) = (Bmc::start(), Bench::new());
+    bmc.change(SYSTEM, &json!({"Status": {"Health": "OK"}, "SecureBoot": {"@odata.id": SECURE_BOOT}}));
+    bmc.change(SECURE_BOOT, &json!({"SecureBootEnable": true}));
+    let of_pass = |pass: &str| {
+        let info = json!({"redfish_address": bmc.url(), "redfish_username": crate::bmc::USER,
+            "redfish_password": crate::bmc::PASSWORD, "redfish_system_id": SYSTEM});
+        node(&json!({"driver_info": info, "pass": pass}))
+    };
+    let (first, second) = (of_pass("first"), of_pass("second"));
+
+    bench.power.get_power_state(&first).await.unwrap();
+    let health = bench.management.get_node_health(&first).await.unwrap();
+    let mode = bench.management.get_boot_mode(&first).await.unwrap();
+    let secure = bench.management.get_secure_boot_state(&first).await.unwrap();
+    assert_eq!((health.as_deref(), mode, secure), (Some("OK"), Some(BootMode::Uefi), Some(true)));
+    assert_eq!(bmc.count("GET", SYSTEM), 1);
+
+    // What is asked for outside of the pass, in another one or for the power state is read anew.
+    bmc.change(SYSTEM, &json!({"Status": {"Health": "Critical"}}));
+    bench.management.get_node_health(&task(&bmc)).await.unwrap();
+    bench.power.get_power_state(&first).await.unwrap();
+    assert_eq!(bmc.count("GET", SYSTEM), 3);
+    let health = bench.management.get_node_health(&second).await.unwrap();
+    assert_eq!((health.as_deref(), bmc.count("GET", SYSTEM)), (Some("Critical"), 4));
+
+    // And what was changed since.
+    bench.management.set_boot_mode(&task(&bmc), BootMode::Bios).await.unwrap();
+    let before = bmc.count("GET", SYSTEM);
+    assert_eq!(bench.management.get_boot_mode(&second).await.unwrap(), Some(BootMode::Bios));
+    assert_eq!(bmc.count("GET", SYSTEM), before + 1);
 }

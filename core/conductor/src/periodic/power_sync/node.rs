@@ -2,6 +2,7 @@
 //!
 //! Source: Ironic's conductor manager.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use farrier_model::node::{Fault, Node};
@@ -10,6 +11,7 @@ use farrier_sdk::error::{Chain, DriverError, ErrorKind};
 use farrier_sdk::interface::management::ManagementClient;
 use farrier_sdk::interface::power::{PowerClient, PowerState};
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use crate::dispatch::DriverCaller;
 use crate::error::ConductorError;
@@ -43,11 +45,13 @@ pub(crate) async fn synchronize(
     if task.node().power_state.is_none() && !is_valid(&mut task).await? {
         return Ok(0);
     }
-    let actual = match read(&mut task).await? {
+    // So that a driver can answer all of it from what it reads once.
+    let pass: Arc<str> = Uuid::new_v4().to_string().into();
+    let actual = match read(&mut task, &pass).await? {
         Ok(actual) => actual,
         Err(failure) => return unreadable(task, count, &failure).await,
     };
-    let management = ManagementClient(task.management()?.0.with_timeout(timeout(&task)));
+    let management = ManagementClient(task.management()?.0.with_timeout(timeout(&task)).in_pass(&pass));
     let facts = facts::read(&management, task.node(), wanted).await;
     if !facts.differ(task.node()) && task.node().power_state == actual {
         if !clears_error(&task) {
@@ -94,8 +98,8 @@ async fn is_valid(task: &mut SharedTask) -> Result<bool, ConductorError> {
 }
 
 /// Asks the BMC. The text of a failure is for people.
-async fn read(task: &mut SharedTask) -> Result<Result<Actual, String>, ConductorError> {
-    let power = power_of(task)?;
+async fn read(task: &mut SharedTask, pass: &Arc<str>) -> Result<Result<Actual, String>, ConductorError> {
+    let power = PowerClient(power_of(task)?.0.in_pass(pass));
     Ok(judge(power.get_power_state().await, task.node().power_state))
 }
 

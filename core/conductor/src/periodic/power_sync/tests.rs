@@ -330,6 +330,23 @@ async fn row_p19_a_node_whose_record_is_right_under_the_lock_is_left_alone() {
     assert_eq!(row.corrections(), Vec::new());
 }
 
+#[tokio::test]
+async fn all_questions_of_a_visit_are_of_one_pass_and_the_next_visit_is_another() {
+    let row = Row::new(no_force(), Some(PowerState::On), [ON]).await;
+    let visit = async || {
+        row.sync_and(0, Wanted { lasting: true, health: true }).await;
+        row.script.passes()
+    };
+
+    let first = visit().await;
+    let both = visit().await;
+
+    let (again, second) = both.split_at(first.len());
+    assert!(1 < first.len() && first.iter().all(|pass| pass.is_some() && *pass == first[0]), "{first:?}");
+    assert!(again == first && second.iter().all(|pass| pass.is_some() && *pass == second[0]), "{both:?}");
+    assert_ne!(first[0], second[0]);
+}
+
 /// The reference locks twice, the second time without an effect; here there is one lock.
 #[tokio::test]
 async fn row_p20_a_vendor_and_another_state_are_recorded_under_one_lock() {
