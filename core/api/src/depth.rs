@@ -12,6 +12,11 @@ pub fn is_too_deep(value: &Value) -> bool {
     exceeds(value, DEPTH_MAX)
 }
 
+/// Whether `value` has more levels than allowed where so many are above it.
+pub fn is_too_deep_below(value: &Value, above: usize) -> bool {
+    DEPTH_MAX.checked_sub(above).is_none_or(|levels| exceeds(value, levels))
+}
+
 fn exceeds(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels == 0 || items.iter().any(|item| exceeds(item, levels - 1)),
@@ -38,5 +43,8 @@ mod tests {
         assert!(!is_too_deep(&json!("text")));
         assert!(!is_too_deep(&nested(DEPTH_MAX)));
         assert!(is_too_deep(&nested(DEPTH_MAX + 1)));
+        assert!(!is_too_deep_below(&nested(DEPTH_MAX - 2), 2));
+        assert!(is_too_deep_below(&nested(DEPTH_MAX - 1), 2));
+        assert!(is_too_deep_below(&json!("text"), DEPTH_MAX + 1));
     }
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::boolean;
-use crate::depth::{DEPTH_MAX, is_too_deep};
+use crate::depth::{DEPTH_MAX, is_too_deep_below};
 use crate::error::{ErrorName, Fault};
 use crate::literal::{literal, quoted};
 use crate::schema::{self, Member, Shape, is_secret_holder, missing, wrong_type};
@@ -162,11 +162,11 @@ impl Patch {
             Patched { members: members.clone(), named: BTreeSet::new(), chosen: BTreeSet::new() };
         for operation in &self.operations {
             patched.named.insert(operation.root.member.name);
-            operation.apply(&mut patched.members).map_err(|reason| operation.failed(&reason))?;
             // One level at a time is deep in the end too.
-            if patched.members.get(operation.root.member.name).is_some_and(is_too_deep) {
+            if is_too_deep_below(&operation.value, operation.below.len()) {
                 return Err(operation.failed(&format!("more than {DEPTH_MAX} levels are not allowed")));
             }
+            operation.apply(&mut patched.members).map_err(|reason| operation.failed(&reason))?;
         }
         for operation in &self.operations {
             patched.settle(operation.root)?;

@@ -17,8 +17,11 @@ use tracing::{Level, Span};
 use crate::executor::Runner;
 use crate::task::{HostTask, contain};
 
-/// Longest name of a metric, in bytes; also how many of them a plugin may have.
+/// As many metrics may a plugin have.
 const METRICS_MAX: usize = 1024;
+
+/// Longest name of a metric with its labels, in bytes.
+const METRIC_NAME_MAX: usize = 1024;
 
 /// What the host keeps for one plugin.
 pub(crate) struct HostState {
@@ -89,9 +92,17 @@ impl HostState {
 
     fn observe(&self, arguments: &Bytes) -> Result<(), DriverError> {
         let observation: Observation = decode(arguments)?;
+        if let Some(label) = observation.labels.keys().find(|label| !is_label(label)) {
+            let text = format!("`{label}` is no name of a label: letters, digits and `_`, no digit first");
+            return Err(DriverError::invalid_parameter(text));
+        }
         let name = observation.key(&self.plugin);
+        if METRIC_NAME_MAX < name.len() {
+            let text = format!("a metric has at most {METRIC_NAME_MAX} bytes of name and labels");
+            return Err(DriverError::invalid_parameter(text));
+        }
         let mut metrics = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        if METRICS_MAX < name.len() || (METRICS_MAX <= metrics.len() && !metrics.contains_key(&name)) {
+        if METRICS_MAX <= metrics.len() && !metrics.contains_key(&name) {
             return Err(DriverError::invalid_parameter(format!(
                 "a plugin has at most {METRICS_MAX} metrics"
             )));
@@ -116,9 +127,21 @@ impl Observation {
         if self.labels.is_empty() {
             return name;
         }
-        let labels = self.labels.iter().map(|(label, value)| format!("{label}={value:?}"));
+        let labels = self.labels.iter().map(|(label, value)| format!("{label}=\"{}\"", escaped(value)));
         format!("{name}{{{}}}", labels.collect::<Vec<_>>().join(","))
     }
+}
+
+/// A value as it stands between quotes in the text form of Prometheus.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Whether a label may have this name.
+fn is_label(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
 #[derive(Deserialize)]
@@ -242,7 +265,16 @@ mod tests {
         let labelled =
             key(json!({"name": "resets", "value": 1, "labels": {"why": "a \"b\"", "kind": "warm"}}));
 
+        let odd = key(json!({"name": "resets", "value": 1, "labels": {"why": "a\\\t\nä"}}));
+
         assert_eq!(plain, "acme_resets");
+        assert_eq!(odd, "acme_resets{why=\"a\\\\\t\\nä\"}");
         assert_eq!(labelled, r#"acme_resets{kind="warm",why="a \"b\""}"#);
+    }
+
+    #[test]
+    fn a_label_is_named_as_a_variable_is() {
+        assert!(is_label("why") && is_label("_Why2"));
+        assert!(!is_label("") && !is_label("2nd") && !is_label("a=\"x\",b") && !is_label("ä"));
     }
 }

@@ -42,7 +42,8 @@ pub(crate) struct HostTask {
     cancelled: CancellationToken,
     /// Set when the call has ended: what the plugin still has under way through this task ends with it.
     closed: CancellationToken,
-    /// Where the node's own work runs: never on the plugin's executor, which the plugin may block.
+    /// Where the node's own work runs: not on the plugin's executor, which the plugin may block, but for one look at
+    /// what is [at hand](is_at_hand).
     home: Handle,
     span: Span,
 }
@@ -92,6 +93,9 @@ impl HostTask {
 
     /// The answer, if there is no need to wait for it. Otherwise whoever polls next is the one who is woken.
     fn at_once(&self, future: &mut BoxFuture<Answered>) -> Option<Answered> {
+        if self.is_closed() {
+            return Some(Err(task_closed()));
+        }
         let _entered = self.home.enter();
         let mut context = Context::from_waker(Waker::noop());
         match contain(|| future.as_mut().poll(&mut context)) {

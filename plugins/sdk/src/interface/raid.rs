@@ -14,7 +14,8 @@ use crate::task::DriverTask;
 /// Makes and removes RAID volumes of one machine.
 ///
 /// What a configuration looks like is the same for all machines, see [`configuration`]. An implementation that
-/// overrides [`validate_raid_config`](Self::validate_raid_config) should check that first.
+/// overrides [`validate_raid_config`](Self::validate_raid_config) should check that first; one that takes other
+/// properties than those overrides [`validate`](Self::validate) too.
 ///
 /// Source: Ironic `RAIDInterface`.
 #[contract(raid)]

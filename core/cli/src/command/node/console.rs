@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::super::{Context, path};
 use super::change::{Change, Told};
-use crate::error::{CliError, Failures};
+use crate::error::{CliError, ClientError, Failures};
 use crate::output::{Cell, Column, Done};
 
 /// How long a console may take to start or to end unless the operator says.
@@ -41,8 +41,7 @@ pub(crate) enum ConsoleSwitch {
 }
 
 /// What a node says of its console.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 struct Present {
     console_enabled: bool,
     /// Who works on the node.
@@ -81,10 +80,12 @@ async fn look(
     limit: Duration,
 ) -> Result<Option<()>, CliError> {
     let node = &change.node;
-    let action = CliError::request(format!("read the console of node `{node}`"));
+    let action = || CliError::request(format!("read the console of node `{node}`"));
     let fields = format!("{}?fields=console_enabled,reservation,last_error", path(&NODE, node));
-    let answer = context.client.get(&fields).await.map_err(action)?;
-    let present = serde_json::from_value(answer).unwrap_or_default();
+    let answer = context.client.get(&fields).await.map_err(action())?;
+    let present = serde_json::from_value(answer)
+        .map_err(|_| ClientError::Foreign { url: fields, status: 200 })
+        .map_err(action())?;
     if has_switched(node, present, switch)? {
         return Ok(Some(()));
     }

@@ -24,6 +24,8 @@ pub(super) struct Node {
     driver_info: Map<String, Value>,
     secrets: BTreeSet<String>,
     internal: Mutex<(u64, Map<String, Value>)>,
+    /// The RAID configuration that the node is to have, once a driver has said so.
+    target_raid_config: Mutex<Value>,
     progress: Progress,
     timeout: Duration,
 }
@@ -39,7 +41,17 @@ impl Node {
         let hardware_type = plugin.descriptor().hardware_types.keys().next().cloned();
         let secrets = secrets(plugin.descriptor());
         let internal = Mutex::new((0, Map::new()));
-        Arc::new(Self { plugin, hardware_type, driver_info, secrets, internal, progress, timeout })
+        let target_raid_config = Mutex::new(json!({}));
+        Arc::new(Self {
+            plugin,
+            hardware_type,
+            driver_info,
+            secrets,
+            internal,
+            target_raid_config,
+            progress,
+            timeout,
+        })
     }
 
     fn snapshot(&self) -> Value {
@@ -48,6 +60,7 @@ impl Node {
             let reference = || serde_json::to_value(SecretRef::new(key)).unwrap_or_default();
             (key.clone(), if secret { reference() } else { value.clone() })
         });
+        let target = self.target_raid_config.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (revision, internal) = self.internal.lock().unwrap_or_else(PoisonError::into_inner).clone();
         json!({
             "uuid": UUID,
@@ -57,6 +70,7 @@ impl Node {
             "driver_internal_info": internal,
             "internal_info_revision": revision,
             "provision_state": "manageable",
+            "target_raid_config": target,
         })
     }
 
@@ -72,7 +86,12 @@ impl Node {
                 self.tell(&format!("{percent} %: {}", text("message")))
             }
             "event" => self.tell(&format!("event: {}", text("message"))),
-            "raid_config.save" => self.tell(&format!("RAID to be made: {}", Value::Object(given))),
+            "raid_config.save" => {
+                let target = given.get("target").cloned().unwrap_or_else(|| json!({}));
+                let told = self.tell(&format!("RAID to be made: {target}"));
+                *self.target_raid_config.lock().unwrap_or_else(PoisonError::into_inner) = target;
+                told
+            }
             "inspection.save" => self.tell(&format!("found: {}", Value::Object(given))),
             _ => self.sibling(&method, arguments).await,
         }
