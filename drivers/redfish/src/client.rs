@@ -10,6 +10,7 @@
 //! | `retry` | what is asked again, and when |
 //! | `etag` | which tag a write carries |
 //! | `gate` | how many requests a BMC gets at a time |
+//! | `glance` | a System that answers several questions |
 //! | `operation` | what one call of the conductor asks of a BMC |
 //! | `job` | work that a BMC goes on with after its answer |
 //! | `push` | a file for a BMC that fetches none itself |
@@ -24,6 +25,7 @@ pub mod address;
 pub mod error;
 mod etag;
 mod gate;
+mod glance;
 pub(crate) mod job;
 pub mod message;
 pub mod operation;
@@ -53,6 +55,7 @@ use self::address::canonical;
 use self::error::{Asked, Failure, Phase, RedfishError, Result};
 use self::etag::Form;
 use self::gate::Gate;
+use self::glance::{Change, Glances};
 use self::tls::TlsError;
 use self::transport::{Answer, Credential, Outgoing, Transport, Trouble};
 use crate::discovery::Found;
@@ -60,9 +63,6 @@ use crate::resource::root::Root;
 
 /// Most Systems one client remembers; a chassis with more asks again.
 const SYSTEMS_MAX: usize = 256;
-
-/// How long a System that was read answers other questions of the same pass.
-const GLANCE_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// What one call of the conductor is called, and until when it may go on.
 #[derive(Debug, Clone, Copy)]
@@ -101,24 +101,15 @@ struct Known {
     root: Option<Arc<Root>>,
     /// By the path that the node names, if it names one.
     systems: HashMap<Option<String>, String>,
-    /// All managers of the service, where they were asked for.
-    managers: Option<Vec<String>>,
+    /// The only manager of the service, where it was asked for.
+    manager: Option<String>,
     /// By System.
     media: HashMap<String, MediaPlaces>,
     /// The System as it was read in the present pass of the conductor.
-    glance: Option<Glance>,
+    glances: Glances,
     /// By System; `None` when the BMC does not say.
     reset_types: HashMap<String, Option<Vec<String>>>,
     tag_form: Form,
-}
-
-/// A System as it was read for the first of several questions of one pass.
-#[derive(Debug)]
-struct Glance {
-    pass: String,
-    configured: Option<String>,
-    found: Found,
-    at: Instant,
 }
 
 /// Where a machine's virtual media devices are.
@@ -189,9 +180,7 @@ impl Client {
         scope: Scope,
         basic_only: &Arc<AtomicBool>,
     ) -> Result<Answer> {
-        if outgoing.method != Method::GET {
-            self.known().glance = None;
-        }
+        let _change = (outgoing.method != Method::GET).then(|| Change::begin(self));
         let asked = (outgoing.method.clone(), outgoing.path.clone());
         let (client, basic_only) = (Arc::clone(self), Arc::clone(basic_only));
         let job = async move { client.send_here(&outgoing, &scope, &basic_only).await };
@@ -200,9 +189,10 @@ impl Client {
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
                 Err(error) => {
-                    let asked = self.asked(&scope, asked.0, asked.1);
-                    let text = format!("{asked} ended early: {error}");
-                    Err(RedfishError::new(asked, Failure::Failed(text)))
+                    let (outgoing, reason) = (Outgoing::new(asked.0, asked.1), error.to_string());
+                    let unknown = outgoing.method != Method::GET;
+                    let effort = Effort { tries: 1, ..Effort::begin() };
+                    Err(self.connection_error(&outgoing, &effort, &scope, Phase::Limit, reason, unknown))
                 }
             },
         }
@@ -216,24 +206,14 @@ impl Client {
     ) -> Result<Answer> {
         let grant = self.authorize(scope, basic_only).await?;
         let answer = self.deliver(outgoing, &grant.credential, scope).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            grant.prove();
-            return Ok(answer);
-        }
-        if matches!(grant.credential, Credential::None) {
-            let asked = self.asked(scope, outgoing.method.clone(), &outgoing.path);
-            return Err(self.status_error(asked, &answer));
-        }
-        let grant = self.authorize_again(&grant, scope, basic_only).await?;
+        let again = self.authorize_after(&grant, &answer, outgoing, scope, basic_only).await?;
+        let Some(grant) = again else { return Ok(answer) };
         let answer = self.deliver(outgoing, &grant.credential, scope).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            // Neither the old session nor a new one: what is left is to remember it.
-            self.authorize_again(&grant, scope, basic_only).await?;
-            let asked = self.asked(scope, outgoing.method.clone(), &outgoing.path);
-            return Err(self.status_error(asked, &answer));
+        // Neither the old session nor a new one: what is left is to remember it.
+        match self.authorize_after(&grant, &answer, outgoing, scope, basic_only).await? {
+            Some(_) => Err(self.final_error(outgoing, &answer, scope)),
+            None => Ok(answer),
         }
-        grant.prove();
-        Ok(answer)
     }
 
     /// Sends a request until there is an answer that is not "not now"; answers with any status.
@@ -368,6 +348,11 @@ impl Client {
         Asked { operation: scope.operation, origin: self.account.address.to_string(), method, path }
     }
 
+    /// The error that a final answer to a request is.
+    fn final_error(&self, outgoing: &Outgoing, answer: &Answer, scope: &Scope) -> RedfishError {
+        self.status_error(self.asked(scope, outgoing.method.clone(), &outgoing.path), answer)
+    }
+
     /// The error that a final answer with a bad status is.
     #[expect(clippy::unused_self, reason = "reads as the other makers of errors do")]
     fn status_error(&self, asked: Asked, answer: &Answer) -> RedfishError {
@@ -424,25 +409,27 @@ impl Client {
         }
     }
 
-    pub(crate) fn known_managers(&self) -> Option<Vec<String>> {
-        self.known().managers.clone()
+    pub(crate) fn known_manager(&self) -> Option<String> {
+        self.known().manager.clone()
     }
 
-    pub(crate) fn remember_managers(&self, managers: Vec<String>) {
-        self.known().managers = Some(managers);
+    pub(crate) fn remember_manager(&self, manager: String) {
+        self.known().manager = Some(manager);
     }
 
     /// The System that this pass of the conductor has read, if nothing was changed through this client since.
     pub(crate) fn glance(&self, pass: &str, configured: Option<&str>) -> Option<Found> {
-        let known = self.known();
-        let glance = known.glance.as_ref()?;
-        let fits = glance.pass == pass && glance.configured.as_deref() == configured;
-        (fits && glance.at.elapsed() < GLANCE_TIME_MAX).then(|| glance.found.clone())
+        self.known().glances.find(pass, configured)
     }
 
-    pub(crate) fn remember_glance(&self, pass: &str, configured: Option<&str>, found: &Found) {
-        let (pass, configured) = (pass.to_owned(), configured.map(str::to_owned));
-        self.known().glance = Some(Glance { pass, configured, found: found.clone(), at: Instant::now() });
+    /// How many changes were begun or ended through this client.
+    pub(crate) fn changes(&self) -> u64 {
+        self.known().glances.changes()
+    }
+
+    /// Keeps a System whose reading began after so many changes.
+    pub(crate) fn remember_glance(&self, changes: u64, pass: &str, configured: Option<&str>, found: &Found) {
+        self.known().glances.keep(changes, pass, configured, found);
     }
 
     pub(crate) fn known_media(&self, system: &str) -> Option<MediaPlaces> {
@@ -466,13 +453,18 @@ impl Client {
 }
 
 impl Known {
+    /// Forgets everything.
+    fn forget_all(&mut self) {
+        let mut glances = std::mem::take(&mut self.glances);
+        glances.change();
+        *self = Self { glances, ..Self::default() };
+    }
+
     /// Forgets what was learned about a resource that is gone.
     fn forget(&mut self, path: &str) {
-        self.glance = None;
+        self.glances.change();
         let gone = |system: &str| canonical(system).eq_ignore_ascii_case(canonical(path));
-        if self.managers.iter().flatten().any(|manager| gone(manager)) {
-            self.managers = None;
-        }
+        self.manager.take_if(|manager| gone(manager));
         self.systems.retain(|_, system| !gone(system));
         self.reset_types.retain(|system, _| !gone(system));
         self.media

@@ -80,9 +80,10 @@ impl Operation {
     ///
     /// As [`system`](Self::system).
     pub async fn system_for_pass(&self, configured: Option<&str>, pass: Option<&str>) -> Result<Found> {
+        let changes = self.lease().changes();
         let found = self.system(configured).await?;
         if let Some(pass) = pass {
-            self.lease().remember_glance(pass, configured, &found);
+            self.lease().remember_glance(changes, pass, configured, &found);
         }
         Ok(found)
     }
@@ -136,16 +137,18 @@ impl Operation {
         let Some(collection) = root.managers.as_deref().and_then(|link| self.link(link)) else {
             return Ok(Vec::new());
         };
-        let members = match self.lease().known_managers() {
-            Some(known) => known,
-            None => match self.members(&collection).await {
-                Ok(members) => members,
-                Err(error) if error.is_missing() => Vec::new(),
-                Err(error) => return Err(error),
-            },
+        if let Some(only) = self.lease().known_manager() {
+            return Ok(vec![only]);
+        }
+        let members = match self.members(&collection).await {
+            Ok(members) => members,
+            Err(error) if error.is_missing() => Vec::new(),
+            Err(error) => return Err(error),
         };
-        self.lease().remember_managers(members.clone());
-        Ok(if members.len() == 1 { members } else { Vec::new() })
+        // A BMC that starts may show none yet.
+        let [only] = members.as_slice() else { return Ok(Vec::new()) };
+        self.lease().remember_manager(only.clone());
+        Ok(members)
     }
 
     /// Chassis of a System, in order.

@@ -6,18 +6,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Lets a few reads through at a time, or one write alone; first come, first served.
 ///
+/// A push lasts far too long to keep everything else out: pushes only wait for each other.
+///
 /// Shared by all clients of one BMC, never by two BMCs: small BMCs crash under parallel requests, and a BMC
 /// that hangs must delay no other.
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
     permits: Arc<Semaphore>,
+    pushes: Arc<Semaphore>,
     reads_max: u32,
 }
 
 impl Gate {
     pub(super) fn new(reads_max: u32) -> Self {
         let reads_max = reads_max.max(1);
-        Self { permits: Arc::new(Semaphore::new(reads_max as usize)), reads_max }
+        let permits = Arc::new(Semaphore::new(reads_max as usize));
+        Self { permits, pushes: Arc::new(Semaphore::new(1)), reads_max }
     }
 
     /// Waits for a place among the reads.
@@ -28,6 +32,11 @@ impl Gate {
     /// Waits until all others are done, and keeps new ones out.
     pub(super) async fn write(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.permits).acquire_many_owned(self.reads_max).await.ok()
+    }
+
+    /// Waits until no other file is pushed.
+    pub(super) async fn push(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.pushes).acquire_owned().await.ok()
     }
 
     /// Whether nobody else uses this gate.

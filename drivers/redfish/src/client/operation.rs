@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::Scope;
 use super::address::canonical;
 use super::error::{Asked, Failure, RedfishError, Result};
 use super::etag::{Next, Tagging};
@@ -19,7 +20,6 @@ use super::message::Severity;
 use super::pool::Lease;
 use super::push::Push;
 use super::transport::{Answer, Outgoing};
-use super::{Known, Scope};
 use crate::resource::raw::Raw;
 use crate::resource::root::Root;
 use crate::resource::system::System;
@@ -304,7 +304,7 @@ impl Operation {
 
     /// Forgets what was learned about the BMC, which has other firmware now.
     pub(crate) fn forget(&self) {
-        *self.lease.known() = Known::default();
+        self.lease.known().forget_all();
     }
 
     pub(crate) fn lease(&self) -> &Lease {

@@ -4,17 +4,19 @@
 
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http_body::{Body, Frame, SizeHint};
 use rand::RngExt;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url, redirect};
 use serde_json::Value;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::error::{Failure, RedfishError, Result};
+use super::error::{Failure, Phase, RedfishError, Result};
+use super::glance::Change;
 use super::tls::{self, TlsVersion, Verify};
 use super::transport::{Answer, Credential, Outgoing, Patience, Transport, Trouble, innermost};
 use super::{Client, Effort, Scope};
@@ -28,8 +30,7 @@ const NAME: &str = "image.bin";
 /// Longest name of a file.
 const NAME_SIZE_MAX: usize = 128;
 
-/// A file to push.
-#[derive(Debug)]
+/// A file to push; without `Debug`, because its URL may hold a password.
 pub(crate) struct Push<'a> {
     /// Where the file is.
     pub(crate) url: &'a str,
@@ -92,21 +93,30 @@ struct Parcel {
     progress: Progress,
 }
 
-/// When the last piece was taken.
-#[derive(Debug, Clone)]
-struct Progress(Arc<Mutex<Instant>>);
+/// How far a file has come.
+#[derive(Clone)]
+struct Progress(Arc<Mutex<Course>>);
+
+struct Course {
+    /// When the last piece was taken.
+    last: Instant,
+    /// Whether the next piece is waited for.
+    waits: bool,
+    /// Why no more pieces come.
+    broken: Option<String>,
+}
 
 impl Progress {
     fn begin() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
+        Self(Arc::new(Mutex::new(Course { last: Instant::now(), waits: false, broken: None })))
     }
 
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    fn course(&self) -> MutexGuard<'_, Course> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.course().last
     }
 }
 
@@ -120,12 +130,18 @@ impl Body for Parcel {
     ) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
         let piece = match self.head.take() {
             Some(head) => Some(Ok(Frame::data(head))),
-            None => match std::task::ready!(Pin::new(&mut self.file).poll_frame(context)) {
-                None => self.tail.take().map(|tail| Ok(Frame::data(tail))),
-                piece => piece,
+            None => match Pin::new(&mut self.file).poll_frame(context) {
+                Poll::Pending => {
+                    self.progress.course().waits = true;
+                    return Poll::Pending;
+                }
+                Poll::Ready(None) => self.tail.take().map(|tail| Ok(Frame::data(tail))),
+                Poll::Ready(Some(Err(error))) => Some(Err(error.without_url())),
+                Poll::Ready(piece) => piece,
             },
         };
-        self.progress.note();
+        let broken = piece.as_ref().and_then(|piece| piece.as_ref().err()).map(|error| innermost(error));
+        *self.progress.course() = Course { last: Instant::now(), waits: false, broken };
         if let Some(Ok(frame)) = &piece {
             let size = frame.data_ref().map_or(0, |data| data.len() as u64);
             self.left = self.left.saturating_sub(size);
@@ -147,28 +163,54 @@ impl Client {
         scope: &Scope,
         basic_only: &AtomicBool,
     ) -> Result<Answer> {
+        let outgoing = Outgoing::new(Method::POST, target.to_owned());
+        let entered = timeout_at(scope.deadline, self.gate.push()).await;
+        let Ok(_permit) = entered else {
+            let reason = "another file is pushed to this BMC".to_owned();
+            let effort = Effort::begin();
+            return Err(self.connection_error(&outgoing, &effort, scope, Phase::Limit, reason, false));
+        };
+        let _change = Change::begin(self);
         let grant = self.authorize(scope, basic_only).await?;
-        let answer = self.push_once(target, push, &grant.credential, scope).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
-            grant.prove();
-            return Ok(answer);
+        let answer = self.push_on(&outgoing, push, &grant.credential, scope).await?;
+        let again = self.authorize_after(&grant, &answer, &outgoing, scope, basic_only).await?;
+        let Some(grant) = again else { return Ok(answer) };
+        let answer = self.push_on(&outgoing, push, &grant.credential, scope).await?;
+        match self.authorize_after(&grant, &answer, &outgoing, scope, basic_only).await? {
+            Some(_) => Err(self.final_error(&outgoing, &answer, scope)),
+            None => Ok(answer),
         }
-        let grant = self.authorize_again(&grant, scope, basic_only).await?;
-        let answer = self.push_once(target, push, &grant.credential, scope).await?;
-        grant.prove();
-        Ok(answer)
     }
 
-    async fn push_once(
+    /// Pushes a file, following one redirect: the file is read again for it.
+    async fn push_on(
         &self,
-        target: &str,
+        outgoing: &Outgoing,
         push: &Push<'_>,
         credential: &Credential,
         scope: &Scope,
     ) -> Result<Answer> {
-        let outgoing = Outgoing::new(Method::POST, target.to_owned());
-        let fail =
-            |text| Err(RedfishError::new(self.asked(scope, Method::POST, target), Failure::Failed(text)));
+        let effort = Effort { tries: 1, ..Effort::begin() };
+        let answer = self.push_once(outgoing, &outgoing.path, push, credential, scope).await?;
+        if !matches!(answer.status.as_u16(), 307 | 308) {
+            return Ok(answer);
+        }
+        match self.transport.redirected(outgoing, &outgoing.path, &answer) {
+            Ok(path) => self.push_once(outgoing, &path, push, credential, scope).await,
+            Err(trouble) => Err(self.push_error(outgoing, trouble, effort, scope)),
+        }
+    }
+
+    async fn push_once(
+        &self,
+        outgoing: &Outgoing,
+        path: &str,
+        push: &Push<'_>,
+        credential: &Credential,
+        scope: &Scope,
+    ) -> Result<Answer> {
+        let asked = || self.asked(scope, Method::POST, &outgoing.path);
+        let fail = |text| Err(RedfishError::new(asked(), Failure::Failed(text)));
         let patience = self.tuning.patience;
         let file = match timeout_at(scope.deadline, open(push.url, patience)).await {
             Ok(Ok(file)) => file,
@@ -183,10 +225,7 @@ impl Client {
         if push.size_max.is_some_and(|max| max < size) {
             return fail(format!("the image has {size} bytes, more than this BMC takes"));
         }
-        let mut effort = Effort::begin();
-        effort.tries = 1;
-        let entered = timeout_at(scope.deadline, self.gate.write()).await;
-        let Ok(_permit) = entered else { return Err(self.out_of_time(&outgoing, &effort, scope)) };
+        let effort = Effort { tries: 1, ..Effort::begin() };
         // A connection of its own: what is sent in pieces cannot be sent again when an old one turns out to be closed.
         let account = &self.account;
         let (address, ciphers) = (account.address.clone(), account.ciphers.as_ref());
@@ -208,16 +247,29 @@ impl Client {
         };
         let kind = HeaderValue::from_str(&envelope.content_type);
         let kind = kind.unwrap_or_else(|_| HeaderValue::from_static("application/octet-stream"));
-        let request = transport.request(&outgoing, target, credential, Instant::now());
+        let request = transport.request(outgoing, path, credential, Instant::now());
         let sent = request.header(CONTENT_TYPE, kind).body(reqwest::Body::wrap(parcel)).send();
-        let answer = self.await_push(&transport, sent, &progress, scope).await;
-        match answer {
-            Ok(answer) => Ok(answer),
-            Err(trouble) => Err(match self.weigh_trouble(&outgoing, trouble, &mut effort, scope) {
-                Err(error) => error,
-                // Not repeated here, whatever it was.
-                Ok(_) => self.out_of_time(&outgoing, &effort, scope),
-            }),
+        let outcome = self.await_push(&transport, sent, &progress, scope).await;
+        let broken = progress.course().broken.take();
+        match (outcome, broken) {
+            (Ok(answer), _) => Ok(answer),
+            (Err(_), Some(reason)) => fail(format!("the image broke off: {reason}")),
+            (Err(trouble), None) => Err(self.push_error(outgoing, trouble, effort, scope)),
+        }
+    }
+
+    /// What a push ends with that has no answer: it is not repeated here, whatever happened to it.
+    fn push_error(
+        &self,
+        outgoing: &Outgoing,
+        trouble: Trouble,
+        mut effort: Effort,
+        scope: &Scope,
+    ) -> RedfishError {
+        effort.connection_failures = self.tuning.connection_attempts;
+        match self.weigh_trouble(outgoing, trouble, &mut effort, scope) {
+            Err(error) => error,
+            Ok(_) => self.out_of_time(outgoing, &effort, scope),
         }
     }
 
@@ -241,6 +293,10 @@ impl Client {
                 return Err(Trouble::Limit);
             }
             if now >= progress.last() + connect + read {
+                let mut course = progress.course();
+                if course.waits {
+                    course.broken = Some(silent(connect + read));
+                }
                 return Err(transport.silent());
             }
         };
@@ -259,21 +315,29 @@ async fn open(url: &str, patience: Patience) -> Result<Response, String> {
         .tls_backend_preconfigured(tls)
         .https_only(!is_plain)
         .no_proxy()
+        // What a URL carries is for its own server.
+        .referer(false)
         .redirect(redirect::Policy::custom(move |attempt| {
             let leaves = attempt.url().scheme() != if is_plain { "http" } else { "https" };
             if leaves || attempt.previous().len() > REDIRECTS_MAX { attempt.stop() } else { attempt.follow() }
         }))
         .user_agent(concat!("farrier/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(patience.connect)
-        .read_timeout(patience.read)
         .build()
         .map_err(|error| innermost(&error))?;
-    let answer = http.get(url).send().await.map_err(|error| innermost(&error.without_url()))?;
+    // How the rest comes is watched where it goes: a BMC may take nothing for a while.
+    let limit = patience.connect + patience.read;
+    let answer = timeout(limit, http.get(url).send()).await.map_err(|_| silent(limit))?;
+    let answer = answer.map_err(|error| innermost(&error.without_url()))?;
     if answer.status() == StatusCode::OK {
         Ok(answer)
     } else {
         Err(format!("its server answered {}", answer.status().as_u16()))
     }
+}
+
+fn silent(limit: Duration) -> String {
+    format!("its server was silent for {} s", limit.as_secs_f32())
 }
 
 fn size_of(file: &Response) -> Option<u64> {

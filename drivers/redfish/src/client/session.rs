@@ -97,7 +97,7 @@ impl Grant {
     }
 
     /// Notes that the BMC accepted it.
-    pub(super) fn prove(&self) {
+    fn prove(&self) {
         if let Some(proven) = &self.proven {
             proven.store(true, Ordering::Relaxed);
         }
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// What a request may show that was answered with 401; an error when there is nothing else to show.
-    pub(super) async fn authorize_again(
+    async fn authorize_again(
         self: &Arc<Self>,
         used: &Grant,
         scope: &Scope,
@@ -149,6 +149,25 @@ impl Client {
             }
             Mode::Session(_) | Mode::Undecided | Mode::Basic => Err(self.refuse(&mut state, scope)),
         }
+    }
+
+    /// What to show instead when an answer is a 401; `None` when it is none.
+    pub(super) async fn authorize_after(
+        self: &Arc<Self>,
+        used: &Grant,
+        answer: &Answer,
+        outgoing: &Outgoing,
+        scope: &Scope,
+        basic_only: &AtomicBool,
+    ) -> Result<Option<Grant>> {
+        if answer.status != StatusCode::UNAUTHORIZED {
+            used.prove();
+            return Ok(None);
+        }
+        if matches!(used.credential, Credential::None) {
+            return Err(self.final_error(outgoing, answer, scope));
+        }
+        self.authorize_again(used, scope, basic_only).await.map(Some)
     }
 
     /// Deletes the session, if there is one; any answer is fine.

@@ -176,7 +176,13 @@ impl Transport {
         Err(Trouble::Refused { reason: format!("more than {REDIRECTS_MAX} redirects") })
     }
 
-    fn redirected(&self, outgoing: &Outgoing, path: &str, answer: &Answer) -> Result<String, Trouble> {
+    /// Where a redirect leads that may be followed.
+    pub(super) fn redirected(
+        &self,
+        outgoing: &Outgoing,
+        path: &str,
+        answer: &Answer,
+    ) -> Result<String, Trouble> {
         let status = answer.status.as_u16();
         if outgoing.method != Method::GET && !matches!(status, 307 | 308) {
             return Err(Trouble::Refused { reason: format!("a redirect with status {status}") });

@@ -6,6 +6,7 @@ use farrier_sdk::prelude::{FirmwareUpdate, warn};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
+use super::order::Own;
 use super::{ANYTHING, BMC, CARD};
 use crate::client::error::{Failure, RedfishError, Result};
 use crate::client::job::Look;
@@ -112,7 +113,7 @@ impl Updates {
                 Ok(Outcome::Moved)
             }
             Stage::Asking { since, before } => {
-                self.stage = match self.ask(operation, system, &update.url).await {
+                self.stage = match self.ask(operation, system, &update.url, since).await {
                     Ok(Some(monitor)) => Stage::Running {
                         monitor,
                         since,
@@ -162,13 +163,19 @@ impl Updates {
     }
 
     /// Asks for an update, or finds the one that somebody asked for who came to his end then.
-    async fn ask(&self, operation: &Operation, system: Option<&str>, url: &str) -> Result<Option<String>> {
+    async fn ask(
+        &self,
+        operation: &Operation,
+        system: Option<&str>,
+        url: &str,
+        since: i64,
+    ) -> Result<Option<String>> {
         let found = operation.system(system).await?;
         let order = operation.order(&found, url).await?;
         if self.own {
             operation.begin_update(&order).await
         } else {
-            operation.find_update(&order).await.map(Some)
+            operation.find_update(&order, &Own::Since(since)).await.map(Some)
         }
     }
 

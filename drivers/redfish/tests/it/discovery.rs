@@ -140,3 +140,20 @@ async fn the_only_manager_of_a_service_is_looked_for_once_and_again_when_it_is_g
     assert!(versions().await.is_err(), "what is gone is found out by asking for it");
     assert_eq!(versions().await.unwrap(), "2");
 }
+
+#[tokio::test]
+async fn a_manager_that_is_shown_only_later_is_found() {
+    let (bmc, bench) = (Bmc::start(), Bench::new());
+    let (managers, task) = ("/redfish/v1/Managers", task(&bmc));
+    let only = format!("{managers}/1");
+    bmc.change(ROOT, &json!({"Managers": {"@odata.id": managers}}));
+    assert!(bench.firmware.cache_firmware_components(&task).await.is_err(), "there is none yet");
+
+    bmc.change(managers, &json!({"Members": []}));
+    assert!(bench.firmware.cache_firmware_components(&task).await.is_err(), "there is still none");
+
+    bmc.change(managers, &json!({"Members": [{"@odata.id": only}]}));
+    bmc.change(&only, &json!({"ManagerType": "BMC", "FirmwareVersion": "3"}));
+    let found = bench.firmware.cache_firmware_components(&task).await.unwrap();
+    assert_eq!(found[0].current_version, "3");
+}

@@ -1,5 +1,7 @@
 //! Firmware updates: what is sent, what is watched, what a BMC that goes away means.
 
+mod push;
+
 use farrier_sdk::prelude::*;
 use farrier_sdk::serde_json::{Value, json};
 
@@ -154,6 +156,40 @@ async fn an_update_whose_answer_was_lost_is_not_asked_for_again() {
     assert_eq!(bmc.count("POST", "/redfish/v1/lost"), 1);
 }
 
+#[tokio::test]
+async fn an_update_that_may_have_begun_is_not_asked_for_again() {
+    for status in [500, 502, 504] {
+        let bmc = bmc();
+        bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
+        bmc.rule("POST", UPDATE, 9, Reply::error(status, "Update.1.0.X", "the image is out of reach"));
+        let task = task(&bmc);
+
+        let error = run(&task, &[update("bmc"), update("nic:7")].concat()).await.unwrap_err();
+
+        assert!(!error.is_retryable(), "{status}: {error}");
+        assert!(error.message().contains("may be under way"), "{error}");
+        assert!(error.message().contains("the image is out of reach"), "{error}");
+        assert_eq!(posts(&bmc).len(), 2, "{status}: one for each image");
+        assert!(task.refresh().await.unwrap().driver_internal_info.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_asked_for_later_when_only_a_login_for_it_failed() {
+    let (bmc, place) = (bmc(), "/redfish/v1/place");
+    bmc.change(SERVICE, &json!({"Actions": {"#UpdateService.SimpleUpdate": {"target": place}}}));
+    bmc.rule("POST", place, 1, Reply::status(401));
+    bmc.rule("POST", place, 1, Reply::status(204));
+    bmc.rule_after("POST", crate::bmc::SESSIONS, 1, 1, Reply::status(500));
+    let task = task(&bmc);
+
+    let error = run(&task, &update("bmc")).await.unwrap_err();
+    assert!(error.is_retryable(), "{error}");
+
+    run(&task, &update("bmc")).await.unwrap();
+    assert_eq!(bmc.count("POST", place), 2);
+}
+
 /// A node whose update somebody was asking for when he came to his end.
 fn asking(bmc: &Bmc) -> Task {
     asking_in(bmc, "clean wait")
@@ -238,119 +274,6 @@ async fn a_bmc_that_updates_itself_is_left_alone_for_as_long_as_its_node_says() 
     Bench::new().firmware.update(&task, update).await.unwrap();
 
     assert_eq!(bmc.asked().len(), before);
-}
-
-const UPLOAD: &str = "/redfish/v1/UpdateService/upload";
-
-/// A BMC that fetches nothing and takes images at these places.
-fn taking(places: &Value) -> Bmc {
-    let bmc = bmc();
-    bmc.change(SERVICE, &json!({"Actions": null}));
-    bmc.change(SERVICE, places);
-    bmc
-}
-
-/// A server with an image of this text, and the update to it.
-fn served(image: &str) -> (Bmc, Vec<FirmwareUpdate>) {
-    let server = Bmc::start();
-    server.rule("GET", "/fw/image.bin", 9, Reply::Answer(200, vec![], image.to_owned()));
-    let url = format!("{}/fw/image.bin", server.url().replace("http://", "http://user:s3cret@"));
-    (server, vec![FirmwareUpdate { component: "bmc".to_owned(), url, wait: None }])
-}
-
-/// What was posted to a place: type and body.
-fn pushed(bmc: &Bmc, place: &str) -> Vec<(String, String)> {
-    let log = bmc.state().log.clone();
-    let of = |request: &crate::bmc::Request| {
-        let kind = request.header("content-type").unwrap_or_default().to_owned();
-        (kind, String::from_utf8_lossy(&request.body).into_owned())
-    };
-    log.iter().filter(|request| request.method == "POST" && request.path == place).map(of).collect()
-}
-
-#[tokio::test]
-async fn a_bmc_that_fetches_nothing_is_sent_the_image_in_parts() {
-    let bmc = taking(&json!({"MultipartHttpPushUri": UPLOAD, "HttpPushUri": "/redfish/v1/other"}));
-    let image = "firmware".repeat(200_000);
-    let (server, update) = served(&image);
-    bmc.rule("POST", UPLOAD, 1, Reply::status(202).with("Location", MONITOR));
-    bmc.rule("GET", MONITOR, 1, running("Running"));
-    bmc.rule("GET", MONITOR, 1, ended("Completed", "OK", "done"));
-
-    run(&task(&bmc), &update).await.unwrap();
-
-    let pushed = pushed(&bmc, UPLOAD);
-    let [(kind, body)] = pushed.as_slice() else { panic!("{} times", pushed.len()) };
-    let boundary = kind.strip_prefix("multipart/form-data; boundary=").unwrap();
-    let parts: Vec<_> = body.split(&format!("--{boundary}")).collect();
-    assert_eq!(parts.len(), 4, "nothing before, two parts, the end");
-    assert!(parts[1].ends_with("Content-Type: application/json\r\n\r\n{}\r\n"), "{}", parts[1]);
-    let (head, file) = parts[2].split_once("\r\n\r\n").unwrap();
-    assert!(head.contains("name=\"UpdateFile\"; filename=\"image.bin\""), "{head}");
-    assert_eq!(file.trim_end(), image);
-    let asked = server.state().log.clone();
-    assert_eq!(asked.len(), 1);
-    assert_eq!(
-        (asked[0].header("x-auth-token"), asked[0].header("authorization")),
-        (None, Some("Basic dXNlcjpzM2NyZXQ="))
-    );
-    assert_eq!(bmc.count("GET", MONITOR), 2);
-}
-
-#[tokio::test]
-async fn a_place_for_images_may_lie_beside_the_service_but_on_no_other_machine() {
-    let bmc = taking(&json!({"HttpPushUri": "https://192.0.2.1/cgi-bin/upload"}));
-    let (_server, update) = served("firmware");
-    bmc.rule("POST", "/cgi-bin/upload", 1, Reply::status(204));
-
-    run(&task(&bmc), &update).await.unwrap();
-
-    let octets = "application/octet-stream".to_owned();
-    assert_eq!(pushed(&bmc, "/cgi-bin/upload"), [(octets, "firmware".to_owned())]);
-}
-
-#[tokio::test]
-async fn several_machines_are_told_apart_by_what_goes_with_an_image() {
-    let bmc = taking(&json!({"MultipartHttpPushUri": UPLOAD}));
-    bmc.change(SYSTEMS, &json!({"Members": [{"@odata.id": SYSTEM}, {"@odata.id": "/redfish/v1/Systems/2"}]}));
-    let (_server, update) = served("firmware");
-    bmc.rule("POST", UPLOAD, 1, Reply::status(204));
-
-    run(&task(&bmc), &update).await.unwrap();
-
-    assert!(pushed(&bmc, UPLOAD)[0].1.contains(&format!("{{\"Targets\":[\"{SYSTEM}\"]}}")));
-}
-
-#[tokio::test]
-async fn an_image_that_cannot_be_had_or_is_too_long_is_not_pushed() {
-    let bmc = taking(&json!({"HttpPushUri": UPLOAD, "MaxImageSizeBytes": 7}));
-    let (server, update) = served("firmware");
-    let long = run(&task(&bmc), &update).await.unwrap_err();
-    assert!(long.message().contains("8 bytes") && !long.is_retryable(), "{long}");
-
-    server.rule("GET", "/fw/gone.bin", 9, Reply::status(404));
-    let gone = vec![FirmwareUpdate { url: update[0].url.replace("image", "gone"), ..update[0].clone() }];
-    let missing = run(&task(&bmc), &gone).await.unwrap_err();
-
-    assert!(missing.message().contains("its server answered 404"), "{missing}");
-    assert!(!missing.message().contains("s3cret") && !long.message().contains("s3cret"));
-    assert_eq!(bmc.count("POST", UPLOAD), 0);
-}
-
-#[tokio::test]
-async fn an_image_is_pushed_again_for_a_lost_session_and_not_for_a_lost_answer() {
-    let bmc = taking(&json!({"HttpPushUri": UPLOAD}));
-    let (_server, update) = served("firmware");
-    bmc.rule("POST", UPLOAD, 1, Reply::status(401));
-    bmc.rule("POST", UPLOAD, 1, Reply::status(204));
-    run(&task(&bmc), &update).await.unwrap();
-    assert_eq!(pushed(&bmc, UPLOAD).len(), 2);
-
-    bmc.rule("POST", UPLOAD, 9, Reply::Drop);
-    let lost = run(&task(&bmc), &update).await.unwrap_err();
-
-    assert!(lost.message().contains("may be under way") && !lost.is_retryable(), "{lost}");
-    assert_eq!(pushed(&bmc, UPLOAD).len(), 3);
 }
 
 #[tokio::test]
