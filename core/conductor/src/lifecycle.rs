@@ -81,8 +81,8 @@ impl Conductor {
         Self::start_with(config, &NotificationConfig::default(), store, registry, None).await
     }
 
-    /// Takes up the name in the configuration: clears what an earlier run left, registers, and says so from time
-    /// to time. The caller loads plugins before and listens after. Without `images` no file of this machine can be
+    /// Takes up the name in the configuration: registers, says so from time to time, and clears what an earlier run
+    /// left. The caller loads plugins before and listens after. Without `images` no file of this machine can be
     /// deployed.
     ///
     /// Where the database is shared, a record of this name that says it is alive costs a wait for another heartbeat.
@@ -112,8 +112,6 @@ impl Conductor {
         let conductor = Self::new(tasks);
         let shared = conductor.tasks().shared();
         heartbeat::refuse_twin(&store, &shared.config).await?;
-        store.node_target_power_states_clear(&host, POWER_ACTION_ABORTED).await?;
-        store.node_reservations_clear(&host).await?;
         let record = conductor.register().await?;
         // Before what was left is put in order, which may take longer than others wait for a sign of life: they would
         // take the locks that are held for it.
@@ -139,6 +137,10 @@ impl Conductor {
 
     /// Says what this conductor offers, and deals with what an earlier run left half done.
     async fn take_up(&self, record: &ConductorRecord) -> Result<(), ConductorError> {
+        let (store, host) = (self.store(), &record.hostname);
+        // Not before it is registered: until then a lock that was taken over may be handed back to its name.
+        store.node_target_power_states_clear(host, POWER_ACTION_ABORTED).await?;
+        store.node_reservations_clear(host).await?;
         self.register_interfaces(record).await?;
         let failed = stuck::fail_stuck(self).await?;
         if 0 < failed {

@@ -25,7 +25,7 @@ use farrier_model::portgroup::Portgroup;
 use farrier_model::provision::machine::Machine;
 use farrier_model::volume::{VolumeConnector, VolumeTarget};
 use farrier_sdk::interface::InterfaceType;
-use farrier_store::Store;
+use farrier_store::{Gone, Store, StoreError};
 
 use crate::access::{Grip, TaskAccess};
 use crate::config::ConductorConfig;
@@ -63,6 +63,26 @@ impl Shared {
     fn policy(&self, retry: Retry) -> LockPolicy {
         let (attempts, interval) = (self.config.node_locked_retry_attempts, self.config.lock_interval());
         LockPolicy { retry, attempts, interval }
+    }
+
+    /// What it is for a conductor to be gone.
+    fn gone(&self, conductor: &str) -> Gone {
+        let timeout = Duration::from_secs(self.config.heartbeat_timeout);
+        Gone { conductor: conductor.to_owned(), timeout }
+    }
+
+    /// Whether a conductor cannot be counted on now. One that is not registered can not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub(crate) async fn is_gone(&self, conductor: &str) -> Result<bool, ConductorError> {
+        let Gone { conductor, timeout } = self.gone(conductor);
+        match self.store.conductor_get(&conductor).await {
+            Ok(known) => Ok(!self.store.conductor_is_alive(&known, timeout)),
+            Err(StoreError::ConductorNotFound { .. }) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How long a call of a driver may take that has no limit of its own.

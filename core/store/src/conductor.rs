@@ -217,7 +217,7 @@ impl Store {
     }
 
     /// The conductor of this name, and nobody else changes it until the transaction ends.
-    async fn conductor_locked(
+    pub(crate) async fn conductor_locked(
         &self,
         transaction: &mut WriteTransaction,
         operation: &'static str,

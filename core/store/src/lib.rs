@@ -38,7 +38,7 @@ mod writer;
 pub use conductor::Registration;
 pub use config::StoreConfig;
 pub use error::{DatabaseError, DuplicateField, RecordKind, StoreError};
-pub use node::{Admission, Children, NodeBrief, NodeFilter, NodeSummary, Releases};
+pub use node::{Admission, Children, Gone, HandOver, NodeBrief, NodeFilter, NodeSummary, Releases};
 pub use page::{Page, SortDirection};
 pub use port::{PortFilter, PortSummary};
 pub use portgroup::PortgroupFilter;

@@ -24,6 +24,7 @@ use crate::store::{Store, now};
 pub use admission::Admission;
 pub use brief::NodeBrief;
 pub use filter::{Children, NodeFilter};
+pub use lock::{Gone, HandOver};
 pub use release::Releases;
 pub(crate) use release::{Release, ReleaseSender};
 pub use summary::NodeSummary;

@@ -79,6 +79,20 @@ async fn row_c2_a_start_frees_what_an_earlier_run_held() {
     assert_eq!(database.holder(&other).await.as_deref(), Some("host-2"));
 }
 
+/// Until it is registered, a lock that was taken over from it may be handed back to its name.
+#[tokio::test]
+async fn a_start_frees_what_an_earlier_run_held_after_it_is_registered() {
+    let database = Database::new().await;
+    let node = database.node(Some("host-1")).await;
+    database.store.probe().fail("node_reservations_clear");
+
+    let started = Conductor::start(quick(), database.store.clone(), registry(fake_drivers()).unwrap()).await;
+
+    assert!(started.is_err(), "{started:?}");
+    assert!(!database.record().await.expect("it was registered").online);
+    assert_eq!(database.holder(&node).await.as_deref(), Some("host-1"));
+}
+
 #[tokio::test]
 async fn row_c3_a_stop_leaves_no_lock() {
     let database = Database::new().await;

@@ -81,24 +81,33 @@ fn is_not_theirs(error: &ConductorError) -> bool {
 /// Frees a node, and fails what was being done to it.
 ///
 /// What goes wrong leaves the node with the conductor that is gone: once it is free, nobody would find it again. So a
-/// worker is taken before anything else, and the lock changes hands without being free in between.
+/// worker is taken before anything else, and the lock changes hands without being free in between. Only the lock that
+/// was seen while its conductor was gone is taken: it may come back at any time, and lock the node anew.
 async fn take(pass: &Pass, id: NodeId, gone: &[String]) -> Result<(), ConductorError> {
     let shared = pass.conductor.tasks().shared();
     let node = shared.store.node_get(id).await?;
     let Some(holder) = node.reservation.clone().filter(|holder| gone.contains(holder)) else { return Ok(()) };
+    // After the node was read, so that this is the lock of one that was gone then.
+    if !shared.is_gone(&holder).await? {
+        info!(node = %node.uuid, %holder, "a conductor that was gone is back, the node stays with it");
+        return Ok(());
+    }
     if !is_unfinished(&node) {
-        shared.store.node_release(id, &holder).await?;
+        shared.store.node_release_since(id, &holder, node.reserved_at).await?;
         warn!(node = %node.uuid, %holder, "the lock of a conductor that is gone is released");
         return Ok(());
     }
     let worker = shared.workers.acquire()?;
     let acquire = Acquire::new("taking over from a conductor that is gone").without_driver();
-    let mut task = ExclusiveTask::take_over(Arc::clone(shared), id, &holder, acquire).await?;
+    let mut task = ExclusiveTask::take_over(Arc::clone(shared), &node, acquire).await?;
     warn!(node = %node.uuid, %holder, "the lock of a conductor that is gone is taken over");
     match give_up(&mut task).await {
-        Ok(()) => task.finish_with(worker).await,
+        Ok(()) => {
+            task.settle();
+            task.finish_with(worker).await
+        }
         Err(error) => {
-            task.hand_back(&holder).await;
+            task.abandon().await;
             Err(error)
         }
     }

@@ -159,7 +159,8 @@ fn pause_of(task: &ExclusiveTask, step: &Step) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(task.shared().config.max_conductor_wait_step_seconds)))
 }
 
-/// Calls the driver's method for a step, and reads what it may have changed of what is kept of the machine.
+/// Calls the driver's method for a step; once that is over, reads what it may have changed of what is kept of the
+/// machine.
 ///
 /// # Errors
 ///
@@ -180,8 +181,8 @@ pub(crate) async fn call_step(
         })
     };
     let outcome = answer.await.map_err(caller.failed("execute_step"))?;
-    // A step that is asked again is over when it says so.
-    if !matches!(outcome, StepOutcome::Wait { poll_after_ms: Some(_) }) {
+    // One that waits is over later: when it says so, or when somebody calls.
+    if outcome == StepOutcome::Done {
         facts::refresh_after_step(task, step.interface).await;
     }
     Ok(outcome)

@@ -6,7 +6,7 @@ use farrier_model::provision::Event;
 use super::execute::{begin, execute};
 use super::{Flow, agent_is_expected, contain, flag};
 use crate::error::ConductorError;
-use crate::operation::{self, abort, agent, spawn_towards};
+use crate::operation::{self, abort, agent, facts, spawn_towards};
 use crate::task::{ExclusiveTask, Job, JobError};
 
 /// Goes on with the steps of a node that waits, after its current step is over: event `resume` and a job.
@@ -20,7 +20,7 @@ pub(crate) async fn resume(task: &mut ExclusiveTask, flow: Flow) -> Result<(), C
     let target = operation::kept_target(task);
     spawn_towards(task, Event::Resume, target, name(flow), move |task| {
         Box::pin(contain(task, flow, move |task| {
-            Box::pin(async move { go_on(task, flow).await.map_err(JobError::from) })
+            Box::pin(async move { go_on_after_call(task, flow).await.map_err(JobError::from) })
         }))
     })
     .await
@@ -59,6 +59,17 @@ pub(super) const fn name(flow: Flow) -> &'static str {
     }
 }
 
+/// As [`go_on`] because somebody says that the current step is over: reads what it may have changed of what is kept of
+/// the machine, which its driver could not know when it was begun.
+async fn go_on_after_call(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
+    if let Some(step) = flow.current(task.node())
+        && !runs_again(task.node(), flow)
+    {
+        facts::refresh_after_step(task, step.interface).await;
+    }
+    go_on(task, flow).await
+}
+
 /// Runs what comes after the current step; the node is in the flow's working state again.
 pub(super) async fn go_on(task: &mut ExclusiveTask, flow: Flow) -> Result<(), ConductorError> {
     let Some(step) = flow.current(task.node()) else { return begin(task, flow).await };
@@ -70,9 +81,14 @@ pub(super) async fn go_on(task: &mut ExclusiveTask, flow: Flow) -> Result<(), Co
     execute(task, flow, next).await
 }
 
+/// Whether the current step is run again instead of being over.
+fn runs_again(node: &Node, flow: Flow) -> bool {
+    flag(node, flow.keys().skip) == Some(false)
+}
+
 /// The place to go on at: after the current step, or at it when it is to be run again, which is forgotten then.
 fn next_index(node: &mut Node, flow: Flow) -> usize {
-    let again = flag(node, flow.keys().skip) == Some(false);
+    let again = runs_again(node, flow);
     let current = flow.index(node);
     agent::remove(node, &[flow.keys().skip]);
     match current {
@@ -99,7 +115,7 @@ pub(crate) async fn call_back(task: &mut ExclusiveTask, flow: Flow) -> Result<()
     }
     task.spawn_after(Job::new(name(flow), move |task| {
         Box::pin(contain(task, flow, move |task| {
-            Box::pin(async move { go_on(task, flow).await.map_err(JobError::from) })
+            Box::pin(async move { go_on_after_call(task, flow).await.map_err(JobError::from) })
         }))
     }));
     Ok(())

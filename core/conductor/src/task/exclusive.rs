@@ -68,20 +68,30 @@ impl ExclusiveTask {
         Self::on_or_release(shared, lock, Box::new(node), acquire).await
     }
 
-    /// Takes over the lock that a conductor which is gone has on a node; `from` is its name. Nobody can take the node
-    /// in between, nor need those who wait for it let us pass.
+    /// Takes over the lock that a conductor which is gone has on `node`, as that was read before. Nobody can take the
+    /// node in between, nor need those who wait for it let us pass.
+    ///
+    /// However the task ends, the lock goes back to that conductor, so that the node is found again, until what it was
+    /// doing is [settled](Self::settle). If it has come back by then, the node is set free.
     ///
     /// # Errors
     ///
-    /// `NodeLocked`, `NodeNotLocked`: the lock is not what it was; those of [`acquire`](Self::acquire).
+    /// `NodeLocked`, `NodeNotLocked`: the lock is not what it was, or the conductor is back; those of
+    /// [`acquire`](Self::acquire).
     pub(crate) async fn take_over(
         shared: Arc<Shared>,
-        node: NodeId,
-        from: &str,
+        node: &Node,
         acquire: Acquire,
     ) -> Result<Self, ConductorError> {
-        let (lock, node) = HeldLock::take_over(&shared, node, from, &acquire.purpose).await?;
+        let (lock, node) = HeldLock::take_over(&shared, node, &acquire.purpose).await?;
         Self::on_or_release(shared, lock, Box::new(node), acquire).await
+    }
+
+    /// What the conductor was doing from whom the lock was taken over is settled: the lock is as any other now.
+    pub(crate) fn settle(&mut self) {
+        if let Some(lock) = &mut self.lock {
+            lock.settle();
+        }
     }
 
     /// A task that has its lock, which is given back if there can be none.
@@ -415,18 +425,6 @@ impl ExclusiveTask {
         self.job = None;
         if let Err(error) = self.release().await {
             error!(node = %self.node().uuid, %error, "lock could not be released");
-        }
-    }
-
-    /// Ends the scope after an error of its body and hands the lock to `holder`, who is gone: the node is found again.
-    /// If that fails too, the lock is given back.
-    pub(crate) async fn hand_back(mut self, holder: &str) {
-        self.job = None;
-        let (node, purpose) = (self.node().uuid, "what its conductor has left");
-        self.core_mut().end();
-        let Some(lock) = self.lock.take() else { return };
-        if let Err(error) = lock.hand_back(holder, purpose).await {
-            error!(%node, %holder, %error, "lock could not be handed back");
         }
     }
 

@@ -6,7 +6,11 @@
 //!
 //! Source: Ironic's task manager.
 
+use std::time::Duration;
+
 use farrier_model::node::{Node, NodeId, NodeIdent};
+use farrier_sdk::error::Chain;
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tracing::warn;
 use uuid::Uuid;
@@ -20,6 +24,31 @@ use crate::store::{Store, now};
 
 /// How often a lock is tried that was taken when we tried and free when we looked who has it.
 const ATTEMPTS_MAX: usize = 8;
+
+/// How a lock changes hands without being free in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandOver {
+    /// Who has it.
+    pub from: String,
+    /// When he took it, so that no later lock of his is meant; whichever he has without.
+    pub since: Option<Timestamp>,
+    /// Who gets it.
+    pub holder: String,
+    /// What he wants it for.
+    pub purpose: String,
+    /// Who must be gone when it happens, if somebody must: a conductor that lives would miss the lock that it has, and
+    /// not know of the one that it gets.
+    pub gone: Option<Gone>,
+}
+
+/// A conductor that cannot be counted on; see [`Store::conductor_is_alive`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Its name.
+    pub conductor: String,
+    /// How long nothing was heard of it.
+    pub timeout: Duration,
+}
 
 impl Store {
     /// Takes the lock of a node for `holder`, who wants it for `purpose`, and returns the node as it then is.
@@ -42,7 +71,7 @@ impl Store {
         let (holder, purpose) = (holder.to_owned(), purpose.to_owned());
         let reserved = async move {
             let node = store.reserve(ident, &holder, &purpose).await?;
-            Ok(Reserved { store, holder, before: None, node: Some(node), runtime: Handle::current() })
+            Ok(Reserved { store, holder, back: None, node: Some(node), runtime: Handle::current() })
         };
         Self::guarded("node_reserve", reserved).await
     }
@@ -58,50 +87,57 @@ impl Store {
         reserved.node.take().ok_or(StoreError::ShuttingDown { operation })
     }
 
-    /// Hands the lock that `from` has on a node to `holder`, who wants it for `purpose`, and returns the node as it
-    /// then is: nobody can take the node in between. A call that is dropped before it ends leaves the lock to `from`.
+    /// Hands the lock of a node over and returns the node as it then is: nobody can take the node in between. A call
+    /// that is dropped before it ends leaves the lock to whoever had it.
     ///
     /// # Errors
     ///
-    /// - [`NodeLocked`](StoreError::NodeLocked) names whoever holds it instead.
+    /// - [`NodeLocked`](StoreError::NodeLocked) names whoever holds it: somebody else, the same one in a later lock,
+    ///   or the one it is to be taken from while he who must be gone is not.
     /// - [`NodeNotLocked`](StoreError::NodeNotLocked): nobody does.
     /// - [`NodeNotFound`](StoreError::NodeNotFound).
-    pub async fn node_hand_over(
-        &self,
-        id: NodeId,
-        from: &str,
-        holder: &str,
-        purpose: &str,
-    ) -> Result<Node, StoreError> {
+    pub async fn node_hand_over(&self, id: NodeId, order: HandOver) -> Result<Node, StoreError> {
         let store = self.clone();
-        let (from, holder, purpose) = (from.to_owned(), holder.to_owned(), purpose.to_owned());
         let handed = async move {
-            let node = store.hand_over(id, &from, &holder, &purpose).await?;
-            let before = Some(from);
-            Ok(Reserved { store, holder, before, node: Some(node), runtime: Handle::current() })
+            let node = store.hand_over(id, &order).await?;
+            let back = HandOver {
+                from: order.holder.clone(),
+                since: node.reserved_at,
+                holder: order.from,
+                purpose: "nobody came for it".to_owned(),
+                gone: order.gone,
+            };
+            let runtime = Handle::current();
+            Ok(Reserved { store, holder: order.holder, back: Some(back), node: Some(node), runtime })
         };
         Self::guarded("node_hand_over", handed).await
     }
 
-    async fn hand_over(
-        &self,
-        id: NodeId,
-        from: &str,
-        holder: &str,
-        purpose: &str,
-    ) -> Result<Node, StoreError> {
-        let sql = format!(
-            "UPDATE nodes SET reservation = $1, reservation_purpose = $2, reserved_at = $3 \
-             WHERE id = $4 AND reservation = $5 RETURNING {}",
-            Node::COLUMNS
-        );
-        let statement = Statement::new("node_hand_over", sql)
-            .bind(holder)
-            .bind(purpose)
-            .bind(Value::time(now()))
-            .bind(id)
-            .bind(from);
-        match self.pools().write(statement).await?.first() {
+    async fn hand_over(&self, id: NodeId, order: &HandOver) -> Result<Node, StoreError> {
+        const OPERATION: &str = "node_hand_over";
+        let mut transaction = self.pools().begin(OPERATION).await?;
+        let lives = match &order.gone {
+            None => false,
+            // It can neither come back nor start before this is over: both write its record.
+            Some(gone) => self
+                .conductor_locked(&mut transaction, OPERATION, &gone.conductor)
+                .await?
+                .is_some_and(|known| self.conductor_is_alive(&known, gone.timeout)),
+        };
+        let mut statement = Statement::new(
+            OPERATION,
+            "UPDATE nodes SET reservation = $1, reservation_purpose = $2, reserved_at = $3 WHERE id = $4",
+        )
+        .bind(&order.holder)
+        .bind(&order.purpose)
+        .bind(Value::time(now()))
+        .bind(id);
+        push_lock(&mut statement, &order.from, order.since);
+        statement.push(" RETURNING ");
+        statement.push(Node::COLUMNS);
+        let rows = if lives { Vec::new() } else { transaction.run(statement).await? };
+        transaction.commit().await?;
+        match rows.first() {
             Some(row) => Node::read(row),
             None => Err(self.not_held(id.into()).await),
         }
@@ -140,15 +176,34 @@ impl Store {
     /// - [`NodeNotLocked`](StoreError::NodeNotLocked): nobody does.
     /// - [`NodeNotFound`](StoreError::NodeNotFound).
     pub async fn node_release(&self, ident: impl Into<NodeIdent>, holder: &str) -> Result<(), StoreError> {
-        let (store, ident, holder) = (self.clone(), ident.into(), holder.to_owned());
-        Self::detached("node_release", async move { store.release(ident, &holder).await }).await
+        self.node_release_since(ident, holder, None).await
     }
 
-    async fn release(&self, ident: NodeIdent, holder: &str) -> Result<(), StoreError> {
+    /// As [`node_release`](Self::node_release), if it is the lock that `holder` took at `since`, and no later one of
+    /// his: who does not know whether his last attempt has released it can try again.
+    ///
+    /// # Errors
+    ///
+    /// As there; `NodeLocked` names `holder` himself when he has another lock by now.
+    pub async fn node_release_since(
+        &self,
+        ident: impl Into<NodeIdent>,
+        holder: &str,
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (store, ident, holder) = (self.clone(), ident.into(), holder.to_owned());
+        Self::detached("node_release", async move { store.release(ident, &holder, since).await }).await
+    }
+
+    async fn release(
+        &self,
+        ident: NodeIdent,
+        holder: &str,
+        since: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let mut held = Statement::new("node_release", "");
         push_ident(&mut held, ident);
-        held.push(" AND reservation = ");
-        held.push_bind(holder);
+        push_lock(&mut held, holder, since);
         let statement = held.wrap(|condition| self.dialect().release(condition));
         if let Some(row) = self.pools().write(statement).await?.first() {
             return self.announce(row);
@@ -251,12 +306,22 @@ impl Store {
     }
 }
 
+/// Appends the condition that `holder` has the lock, since that time if there is one.
+fn push_lock(statement: &mut Statement, holder: &str, since: Option<Timestamp>) {
+    statement.push(" AND reservation = ");
+    statement.push_bind(holder);
+    if since.is_some() {
+        statement.push(" AND reserved_at = ");
+        statement.push_bind(Value::time(since));
+    }
+}
+
 /// A lock on its way to whoever asked for it; given back if nobody is there to take it.
 struct Reserved {
     store: Store,
     holder: String,
-    /// Who had it before; it was free without one.
-    before: Option<String>,
+    /// How it goes back to whoever had it before; it was free without one.
+    back: Option<HandOver>,
     node: Option<Node>,
     runtime: Handle,
 }
@@ -265,13 +330,19 @@ impl Drop for Reserved {
     fn drop(&mut self) {
         let Some(node) = self.node.take() else { return };
         let (store, holder) = (self.store.clone(), std::mem::take(&mut self.holder));
-        let before = self.before.take();
+        let back = self.back.take();
         self.runtime.spawn(async move {
-            let given_back = match before {
-                None => store.release(node.id.into(), &holder).await,
-                Some(before) => store.hand_over(node.id, &holder, &before, "nobody came for it").await.map(drop),
-            };
-            if let Err(error) = given_back {
+            if let Some(back) = back {
+                match store.hand_over(node.id, &back).await {
+                    Ok(_) => return,
+                    Err(error) => {
+                        let to = back.holder;
+                        warn!(node = %node.uuid, conductor = %to, error = %Chain(&error), "a lock cannot go back, it is released");
+                    }
+                }
+            }
+            if let Err(error) = store.release(node.id.into(), &holder, node.reserved_at).await {
+                let error = Chain(&error);
                 warn!(node = %node.uuid, conductor = %holder, %error, "a lock nobody waited for is still held");
             }
         });

@@ -261,18 +261,131 @@ async fn a_takeover_that_fails_half_way_leaves_the_node_to_the_next_pass() {
     assert_eq!(script.asked(), ["deploy.tear_down_cleaning"]);
 }
 
+/// Somebody who waits for a node as long as it takes.
+fn waiter(fixture: &Fixture, node: &Node) -> tokio::task::JoinHandle<Result<ExclusiveTask, ConductorError>> {
+    let (tasks, id) = (fixture.tasks().clone(), node.id);
+    let acquire = Acquire { retry: crate::lock::Retry::Patient, ..Acquire::new("waiting") };
+    tokio::spawn(async move { tasks.acquire_exclusive(id, acquire).await })
+}
+
+/// The lock of `host-2` on a node, taken over, with what it was doing still to be settled.
+async fn taken_over(fixture: &Fixture, node: &Node) -> ExclusiveTask {
+    let acquire = Acquire::new("taking over").without_driver();
+    ExclusiveTask::take_over(Arc::clone(fixture.tasks().shared()), node, acquire).await.unwrap()
+}
+
+/// Waits until `host-2` has the lock again.
+async fn handed_back(fixture: &Fixture, node: &Node) {
+    let back = fixture.eventually(node, |node| node.reservation.as_deref() != Some("host-1")).await;
+    assert_eq!(back.reservation.as_deref(), Some("host-2"));
+}
+
 #[tokio::test]
 async fn a_lock_that_can_not_even_be_handed_back_does_not_stay() {
     let (fixture, _script) = fixture().await;
     let node = cleaning(&fixture).await;
-    let acquire = Acquire::new("taking over").without_driver();
-    let shared = Arc::clone(fixture.tasks().shared());
-    let task = ExclusiveTask::take_over(shared, node.id, "host-2", acquire).await.unwrap();
+    let task = taken_over(&fixture, &node).await;
     fixture.store.probe().fail("node_hand_over");
 
-    task.hand_back("host-2").await;
+    task.abandon().await;
 
-    fixture.unlocked(&node).await;
+    assert_eq!(fixture.stored(&node).await.reservation, None);
+}
+
+#[tokio::test]
+async fn a_takeover_that_is_dropped_leaves_the_node_to_the_next_pass() {
+    let (fixture, _script) = fixture().await;
+    let node = cleaning(&fixture).await;
+
+    drop(taken_over(&fixture, &node).await);
+
+    handed_back(&fixture, &node).await;
+}
+
+#[tokio::test]
+async fn a_takeover_that_gets_no_task_leaves_the_node_to_the_next_pass() {
+    let (fixture, _script) = fixture().await;
+    let without = |node: &mut Node| node.interfaces.set(InterfaceType::Power, Some("gone".to_owned()));
+    let node = held(&fixture, "host-2", S::Cleaning, without).await;
+    let shared = Arc::clone(fixture.tasks().shared());
+
+    let refused = ExclusiveTask::take_over(shared, &node, Acquire::new("with a driver")).await;
+
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(fixture.stored(&node).await.reservation.as_deref(), Some("host-2"));
+}
+
+#[tokio::test]
+async fn whoever_does_not_wait_until_a_lock_is_handed_back_does_not_keep_it() {
+    let (fixture, _script) = fixture().await;
+    for polls in 1..10 {
+        let node = cleaning(&fixture).await;
+        let mut abandoning = Box::pin(taken_over(&fixture, &node).await.abandon());
+        for _ in 0..polls {
+            if futures_util::poll!(&mut abandoning).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+
+        drop(abandoning);
+
+        handed_back(&fixture, &node).await;
+    }
+}
+
+/// It would not know of the lock, and nobody frees a node of the living.
+#[tokio::test]
+async fn a_lock_is_not_handed_back_to_a_conductor_that_is_there_again() {
+    let (fixture, _script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let task = taken_over(&fixture, &node).await;
+    fixture.store.conductor_touch("host-2").await.unwrap();
+    let log = LogCapture::start();
+
+    task.abandon().await;
+
+    assert_eq!(fixture.stored(&node).await.reservation, None);
+    let lines = log.lines(|line| line.starts_with("ERROR") && line.contains("could not be handed back"));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_is_settled_is_not_handed_back() {
+    let (fixture, _script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let mut task = taken_over(&fixture, &node).await;
+
+    task.settle();
+    task.abandon().await;
+
+    assert_eq!(fixture.stored(&node).await.reservation, None);
+}
+
+/// A database that has released a lock may hang up before it says so.
+#[tokio::test]
+async fn a_release_that_is_tried_again_leaves_the_lock_of_whoever_was_next() {
+    let (fixture, _script) = fixture().await;
+    let node = cleaning(&fixture).await;
+    let mut task = taken_over(&fixture, &node).await;
+    task.settle();
+    let calls = Calls::from_now_on(&fixture.store);
+    let waiting = waiter(&fixture, &node);
+    calls.wait_for("node_reserve", 1).await;
+
+    fixture.store.probe().fail("node_release");
+    task.abandon().await;
+    fixture.store.node_reservations_clear("host-1").await.unwrap();
+    let next = tokio::time::timeout(PATIENCE, waiting).await.expect("it is his turn").unwrap().unwrap();
+    fixture.store.probe().heal("node_release");
+    // The next attempt that begins is one that the database answers.
+    calls.wait_for("node_release", calls.of("node_release") + 1).await;
+    fixture.tasks().shared().workers.stop(None).await;
+
+    let stored = fixture.stored(&node).await;
+    assert_eq!(stored.reservation.as_deref(), Some("host-1"));
+    assert_eq!(stored.reserved_at, next.node().reserved_at);
+    next.finish().await.unwrap();
 }
 
 /// Somebody who waits for the node stands at its gate, and gets it when all is over.
@@ -281,9 +394,7 @@ async fn whoever_waits_for_a_node_is_no_obstacle_to_its_takeover() {
     let (fixture, script) = fixture().await;
     let node = cleaning(&fixture).await;
     let calls = Calls::from_now_on(&fixture.store);
-    let tasks = fixture.tasks().clone();
-    let acquire = Acquire { retry: crate::lock::Retry::Patient, ..Acquire::new("waiting") };
-    let waiting = tokio::spawn(async move { tasks.acquire_exclusive(node.id, acquire).await });
+    let waiting = waiter(&fixture, &node);
     calls.wait_for("node_reserve", 1).await;
 
     run_once(&fixture).await;
@@ -306,4 +417,45 @@ async fn a_node_somebody_else_was_quicker_with_is_left_to_him() {
 
     let stored = fixture.stored(&node).await;
     assert_eq!((stored.provision_state, stored.reservation.as_deref()), (S::Deploying, Some("host-3")));
+}
+
+/// Whoever was gone when the pass began may be back, and have locked the node anew.
+#[tokio::test]
+async fn a_conductor_that_is_back_during_a_pass_keeps_its_nodes() {
+    let (fixture, _script) = fixture().await;
+    for state in [S::Deploying, S::Active] {
+        let node = held(&fixture, "host-2", state, |_| {}).await;
+        fixture.store.conductor_touch("host-2").await.unwrap();
+
+        take(&Pass::new(&fixture.conductor), node.id, &["host-2".to_owned()]).await.unwrap();
+
+        assert!(fixture.stored(&node).await == node, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_was_taken_after_we_looked_is_not_taken_over() {
+    let (fixture, _script) = fixture().await;
+    let seen = held(&fixture, "host-2", S::Deploying, |_| {}).await;
+    fixture.store.node_release(seen.id, "host-2").await.unwrap();
+    let anew = fixture.store.node_reserve(seen.id, "host-2", "their work").await.unwrap();
+    let shared = Arc::clone(fixture.tasks().shared());
+
+    let refused = ExclusiveTask::take_over(shared, &seen, Acquire::new("taking over")).await;
+
+    assert!(refused.is_err_and(|error| is_not_theirs(&error)));
+    assert!(fixture.stored(&seen).await == anew);
+}
+
+#[tokio::test]
+async fn a_lock_is_not_taken_over_from_a_conductor_that_is_back() {
+    let (fixture, _script) = fixture().await;
+    let node = held(&fixture, "host-2", S::Deploying, |_| {}).await;
+    fixture.store.conductor_touch("host-2").await.unwrap();
+    let shared = Arc::clone(fixture.tasks().shared());
+
+    let refused = ExclusiveTask::take_over(shared, &node, Acquire::new("taking over")).await;
+
+    assert!(refused.is_err_and(|error| is_not_theirs(&error)));
+    assert!(fixture.stored(&node).await == node);
 }

@@ -62,7 +62,8 @@ pub(crate) async fn synchronize(
     let read_at = task.node().updated_at;
     finish(upgrade(task).await?, async |task| {
         let moved = task.node().updated_at != read_at;
-        if facts.differ(task.node()) {
+        // What was read before is not true any more, perhaps: a later pass reads it again.
+        if !moved && facts.differ(task.node()) {
             facts.apply(task).await;
             task.save().await?;
         }

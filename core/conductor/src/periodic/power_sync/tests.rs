@@ -431,6 +431,23 @@ async fn a_machine_that_was_switched_before_the_lock_is_asked_again() {
 }
 
 #[tokio::test]
+async fn what_was_read_before_somebody_changed_the_node_is_not_recorded() {
+    let row = Row::new(no_force(), Some(PowerState::On), [Answer::Held(PowerState::On), ON]).await;
+    row.script.health("Critical");
+    let wanted = Wanted { health: true, ..WANTED };
+    let after = Node { health: Some("OK".to_owned()), ..row.node.clone() };
+    tokio::join!(row.sync_and(0, wanted), async {
+        row.script.asked("get_power_state", 1).await;
+        row.fixture.store.node_update(&row.node, &after).await.unwrap();
+        row.script.release();
+    });
+
+    assert_eq!(row.stored().await.health.as_deref(), Some("OK"), "it may be so again by now");
+    row.sync_and(0, wanted).await;
+    assert_eq!(row.stored().await.health.as_deref(), Some("Critical"), "the next pass brings it");
+}
+
+#[tokio::test]
 async fn another_health_is_recorded_and_kept_in_the_history() {
     let mut row = Row::new(no_force(), Some(PowerState::On), [ON]).await;
     row.script.health("Critical");

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::script::Answer;
 use crate::script::stage::{self, Stage, step, step_with, with_steps};
+use crate::steps::Flow;
 use crate::task::tests::quick;
 
 /// A node whose BIOS and firmware are scripted.
@@ -37,6 +38,12 @@ async fn kept(stage: &Stage, node: &Node) -> (Option<String>, Option<String>) {
 
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
+}
+
+/// Whether the node waits in its second step.
+fn is_second(node: &Node) -> bool {
+    let current = node.clean_step.get("step").and_then(serde_json::Value::as_str);
+    current == Some("second") && node.provision_state == S::CleanWait && node.reservation.is_none()
 }
 
 #[tokio::test]
@@ -78,28 +85,45 @@ async fn a_step_that_is_asked_again_is_read_after_when_it_is_over() {
 
     clean(&stage, &node, vec![step("bios.factory_reset"), step("management.second")]).await;
 
-    let over = |node: &Node| {
-        let current = node.clean_step.get("step").and_then(serde_json::Value::as_str);
-        current == Some("second") && node.provision_state == S::CleanWait && node.reservation.is_none()
-    };
-    let node = stage.eventually(&node, over).await;
+    let node = stage.eventually(&node, is_second).await;
     assert_eq!(kept(&stage, &node).await, (text("4"), text("0")));
     assert_eq!(stage.script.count("bios.factory_reset"), 4);
     assert_eq!(stage.script.count("bios.cache_bios_settings"), 2, "when cleaning began, and after the step");
 }
 
-/// Nobody asks such a step again: what there is to be read is read at once.
 #[tokio::test]
-async fn a_step_that_the_agent_ends_is_read_after_when_it_was_begun() {
+async fn a_step_that_the_agent_ends_is_read_after_when_it_is_over() {
     let (stage, node) = manageable().await;
     stage.script.will("bios.factory_reset", Answer::Wait);
+    stage.script.will("management.second", Answer::Wait);
 
-    clean(&stage, &node, vec![step("bios.factory_reset")]).await;
+    clean(&stage, &node, vec![step("bios.factory_reset"), step("management.second")]).await;
 
     let node = stage.settled(&node, S::CleanWait).await;
-    assert_eq!(kept(&stage, &node).await, (text("1"), text("0")));
+    assert_eq!(kept(&stage, &node).await, (text("0"), text("0")), "it is not over");
     stage.call_back(&node, StepKind::Clean).await.unwrap();
-    stage.settled(&node, S::Manageable).await;
+    let node = stage.eventually(&node, is_second).await;
+    assert_eq!(kept(&stage, &node).await, (text("1"), text("0")));
+    assert_eq!(stage.script.count("bios.cache_bios_settings"), 2, "when cleaning began, and after the step");
+}
+
+#[tokio::test]
+async fn a_step_that_is_to_be_run_again_is_not_over_and_not_read_after() {
+    let (stage, node) = manageable().await;
+    stage.script.will("bios.factory_reset", Answer::Wait);
+    stage.script.will("management.second", Answer::Wait);
+    clean(&stage, &node, vec![step("bios.factory_reset"), step("management.second")]).await;
+    let node = stage.settled(&node, S::CleanWait).await;
+    let again = |node: &mut Node| {
+        node.driver_internal_info.insert(Flow::Clean.keys().skip.to_owned(), json!(false));
+    };
+    stage.change(&node, again).await;
+
+    stage.call_back(&node, StepKind::Clean).await.unwrap();
+
+    stage.eventually(&node, is_second).await;
+    assert_eq!(stage.script.count("bios.factory_reset"), 2);
+    assert_eq!(stage.script.count("bios.cache_bios_settings"), 2, "when cleaning began, and after the step");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::conductor::Registration;
 use crate::error::StoreError;
-use crate::node::Release;
+use crate::node::{Gone, HandOver, Release};
 use crate::store::Store;
 use crate::suite::{TestDatabase, store_suite};
 
@@ -39,6 +39,8 @@ store_suite! {
     a_release_is_announced,
     a_lock_is_handed_over_without_being_free_in_between,
     a_lock_of_somebody_else_is_not_handed_over,
+    a_later_lock_of_the_same_holder_is_neither_released_nor_handed_over,
+    a_lock_changes_hands_only_while_whoever_must_be_gone_is,
     a_hand_over_that_is_dropped_leaves_the_lock_where_it_was_or_brings_it_back,
     a_wildcard_in_a_name_clears_no_other,
 }
@@ -285,12 +287,18 @@ async fn taking_and_releasing_leave_updated_at_alone(database: &TestDatabase) {
     assert!(database.store.node_get(node.id).await.unwrap() == node);
 }
 
+/// Hands a lock over whatever else is so.
+fn order(from: &str, holder: &str) -> HandOver {
+    let (from, holder) = (from.to_owned(), holder.to_owned());
+    HandOver { from, since: None, holder, purpose: "our work".to_owned(), gone: None }
+}
+
 async fn a_lock_is_handed_over_without_being_free_in_between(database: &TestDatabase) {
     let (store, node) = (&database.store, database.node().await);
     store.node_reserve(node.id, "r1", "their work").await.unwrap();
     let mut releases = store.node_releases();
 
-    let handed = store.node_hand_over(node.id, "r1", "r2", "our work").await.unwrap();
+    let handed = store.node_hand_over(node.id, order("r1", "r2")).await.unwrap();
 
     let holder = (handed.reservation.as_deref(), handed.reservation_purpose.as_deref());
     assert_eq!(holder, (Some("r2"), Some("our work")));
@@ -313,15 +321,60 @@ async fn a_lock_is_handed_over_without_being_free_in_between(database: &TestData
 async fn a_lock_of_somebody_else_is_not_handed_over(database: &TestDatabase) {
     let (store, node) = (&database.store, database.node().await);
 
-    let free = store.node_hand_over(node.id, "r1", "r2", "test").await;
+    let free = store.node_hand_over(node.id, order("r1", "r2")).await;
     store.node_reserve(node.id, "r3", "test").await.unwrap();
-    let held = store.node_hand_over(node.id, "r1", "r2", "test").await;
-    let missing = store.node_hand_over(NodeId(i64::MAX), "r1", "r2", "test").await;
+    let held = store.node_hand_over(node.id, order("r1", "r2")).await;
+    let missing = store.node_hand_over(NodeId(i64::MAX), order("r1", "r2")).await;
 
     assert!(matches!(free, Err(StoreError::NodeNotLocked { .. })), "{free:?}");
     assert!(matches!(held, Err(StoreError::NodeLocked { ref holder, .. }) if holder == "r3"), "{held:?}");
     assert!(matches!(missing, Err(StoreError::NodeNotFound { .. })), "{missing:?}");
     assert_eq!(reservation(store, &node).await.as_deref(), Some("r3"));
+}
+
+async fn a_later_lock_of_the_same_holder_is_neither_released_nor_handed_over(database: &TestDatabase) {
+    let (store, node) = (&database.store, database.node().await);
+    let earlier = store.node_reserve(node.id, "r1", "test").await.unwrap().reserved_at;
+    store.node_release(node.id, "r1").await.unwrap();
+    let later = store.node_reserve(node.id, "r1", "test").await.unwrap();
+
+    let released = store.node_release_since(node.id, "r1", earlier).await;
+    let handed = store.node_hand_over(node.id, HandOver { since: earlier, ..order("r1", "r2") }).await;
+
+    assert!(
+        matches!(released, Err(StoreError::NodeLocked { ref holder, .. }) if holder == "r1"),
+        "{released:?}"
+    );
+    assert!(matches!(handed, Err(StoreError::NodeLocked { ref holder, .. }) if holder == "r1"), "{handed:?}");
+    assert!(store.node_get(node.id).await.unwrap() == later);
+    let since = later.reserved_at;
+    let handed = store.node_hand_over(node.id, HandOver { since, ..order("r1", "r2") }).await.unwrap();
+    store.node_release_since(node.id, "r2", handed.reserved_at).await.unwrap();
+    assert_eq!(reservation(store, &node).await, None);
+}
+
+async fn a_lock_changes_hands_only_while_whoever_must_be_gone_is(database: &TestDatabase) {
+    let (store, node) = (&database.store, database.node().await);
+    let registration = Registration {
+        hostname: "r2".to_owned(),
+        conductor_group: String::new(),
+        drivers: Vec::new(),
+        replace_online: false,
+    };
+    store.conductor_register(&registration).await.unwrap();
+    store.node_reserve(node.id, "r1", "test").await.unwrap();
+    let gone = |name: &str| Some(Gone { conductor: name.to_owned(), timeout: Duration::from_secs(3600) });
+    let order = || HandOver { gone: gone("r2"), ..order("r1", "r2") };
+
+    let alive = store.node_hand_over(node.id, order()).await;
+    store.conductor_offline("r2").await.unwrap();
+    let offline = store.node_hand_over(node.id, order()).await.unwrap();
+    let back = HandOver { from: "r2".to_owned(), holder: "r1".to_owned(), gone: gone("nosuch"), ..order() };
+    let unknown = store.node_hand_over(node.id, back).await.unwrap();
+
+    assert!(matches!(alive, Err(StoreError::NodeLocked { ref holder, .. }) if holder == "r1"), "{alive:?}");
+    assert_eq!(offline.reservation.as_deref(), Some("r2"));
+    assert_eq!(unknown.reservation.as_deref(), Some("r1"));
 }
 
 async fn a_hand_over_that_is_dropped_leaves_the_lock_where_it_was_or_brings_it_back(database: &TestDatabase) {
@@ -330,7 +383,7 @@ async fn a_hand_over_that_is_dropped_leaves_the_lock_where_it_was_or_brings_it_b
         let node = database.node().await;
         store.node_reserve(node.id, "r1", "test").await.unwrap();
 
-        let handed = timeout(patience, store.node_hand_over(node.id, "r1", "r2", "test")).await;
+        let handed = timeout(patience, store.node_hand_over(node.id, order("r1", "r2"))).await;
 
         if handed.is_ok() {
             assert_eq!(reservation(store, &node).await.as_deref(), Some("r2"));
@@ -338,7 +391,7 @@ async fn a_hand_over_that_is_dropped_leaves_the_lock_where_it_was_or_brings_it_b
         }
         // Whatever was under way is undone: it can be handed to somebody else.
         let wait = async {
-            while store.node_hand_over(node.id, "r1", "r3", "test").await.is_err() {
+            while store.node_hand_over(node.id, order("r1", "r3")).await.is_err() {
                 tokio::task::yield_now().await;
             }
         };
