@@ -6,7 +6,8 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use crate::error::SimError;
 use crate::labs;
-use crate::port::free_ports;
+use crate::port::{free_ports_in, take};
 use crate::process::{Process, run};
 use crate::program;
 
@@ -30,8 +31,14 @@ pub const FAREWELL: &str = "lab-guest: power button, off";
 
 const START_PATIENCE: Duration = Duration::from_secs(120);
 
-/// Pairs of ports tried, most of which are beyond 30,000 when the search begins there.
-const PORTS_MAX: u32 = 6_000;
+/// What the lab takes TCP ports from.
+const PORTS: Range<u16> = 20_000..30_000;
+
+/// How far the UDP port of the BMC is below its first TCP port.
+const PORTS_APART: u16 = 10_000;
+
+/// Pairs of TCP ports tried: as many as there are.
+const PAIRS_MAX: u16 = 5_000;
 
 /// Stands in for `timeout`, by which the lab gives QEMU two seconds to hear of a reset or the power button: on a busy
 /// machine it does not, and the order is lost without a word. This tells it until it has heard.
@@ -128,14 +135,28 @@ fn path_with(bin: &Path) -> Result<OsString, SimError> {
 }
 
 /// A UDP port for the BMC. The lab takes two TCP ports that follow from it: its last four digits after a 2, and the
-/// next one; so those are chosen, from the ports that nobody else is given.
+/// next one; so those are chosen, and all three are claimed.
 fn port() -> Result<u16, SimError> {
-    for _ in 0..PORTS_MAX {
-        let first = free_ports(2)?;
-        let port = first % 10_000 + 10_000;
-        if (20_000..29_999).contains(&first) && UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+    for _ in 0..PAIRS_MAX {
+        let port = free_ports_in(PORTS, 2)? - PORTS_APART;
+        if take(port) {
             return Ok(port);
         }
     }
-    Err(SimError::NoPort { first: 10_000, last: 19_999 })
+    Err(SimError::NoPort { first: PORTS.start - PORTS_APART, last: PORTS.end - PORTS_APART - 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_ports_of_a_machine_are_its_own() {
+        let port = port().unwrap();
+
+        // As the lab works them out.
+        let first = 20_000 + port % 10_000;
+        assert!((10_000..20_000).contains(&port), "{port}");
+        assert!([port, first, first + 1].into_iter().all(|port| !take(port)), "{port}");
+    }
 }

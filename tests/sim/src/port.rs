@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -47,16 +48,32 @@ pub fn free_port() -> Result<u16, SimError> {
 pub fn free_ports(count: u16) -> Result<u16, SimError> {
     let outgoing = fs::read_to_string(OUTGOING).unwrap_or_default();
     let lowest = first_below(&outgoing);
+    free_ports_in(lowest..lowest + COUNT, count)
+}
+
+/// The same from a range of ports, for servers that cannot listen on others. Where the kernel gives these to outgoing
+/// connections, one may take a port before its server does.
+///
+/// # Errors
+///
+/// [`NoPort`](SimError::NoPort) when there are no such ports in it.
+pub fn free_ports_in(range: Range<u16>, count: u16) -> Result<u16, SimError> {
+    let none = SimError::NoPort { first: range.start, last: range.end.saturating_sub(1) };
+    // How many there are to begin with.
+    let places = range.end.saturating_sub(range.start).saturating_add(1).saturating_sub(count);
+    if places == 0 {
+        return Err(none);
+    }
     let start = process::id().wrapping_mul(STRIDE);
-    for _ in 0..COUNT {
-        let offset = start.wrapping_add(GIVEN.fetch_add(u32::from(count), Ordering::Relaxed))
-            % u32::from(COUNT - count);
-        let first = lowest + u16::try_from(offset).unwrap_or_default();
+    for _ in range.clone() {
+        let offset =
+            start.wrapping_add(GIVEN.fetch_add(u32::from(count), Ordering::Relaxed)) % u32::from(places);
+        let first = range.start + u16::try_from(offset).unwrap_or_default();
         if (first..first + count).all(take) {
             return Ok(first);
         }
     }
-    Err(SimError::NoPort { first: lowest, last: lowest + COUNT - 1 })
+    Err(none)
 }
 
 /// The first of [`COUNT`] ports below a range for outgoing connections, which is as the kernel writes it.
@@ -68,7 +85,7 @@ fn first_below(outgoing: &str) -> u16 {
 }
 
 /// Whether a port was free and is ours now.
-fn take(port: u16) -> bool {
+pub(crate) fn take(port: u16) -> bool {
     // Claimed before it is tried: to try is to bind, which whoever was given the port must never see.
     claim(port) && is_free(port)
 }
@@ -115,6 +132,25 @@ mod tests {
         let first = free_ports(3).unwrap();
 
         assert!((first..first + 3).all(|port| is_free(port) && !claim(port)));
+    }
+
+    #[test]
+    fn ports_of_a_range_are_in_it_and_claimed() {
+        let first = free_ports_in(28_000..28_500, 2).unwrap();
+
+        assert!((28_000..28_499).contains(&first), "{first}");
+        assert!((first..first + 2).all(|port| !claim(port)));
+    }
+
+    #[test]
+    fn a_range_whose_ports_are_given_has_no_more() {
+        let first = free_ports(3).unwrap();
+
+        for (range, count) in [(first..first + 3, 2), (first..first + 1, 2), (first..first, 1)] {
+            let error = free_ports_in(range.clone(), count).unwrap_err();
+            let all = (range.start, range.end - 1);
+            assert!(matches!(error, SimError::NoPort { first, last } if (first, last) == all), "{error}");
+        }
     }
 
     #[test]
