@@ -178,11 +178,13 @@ impl Recording {
         Ok(Self { directory, facts: Some(facts) })
     }
 
-    /// The profile with what was said of the machine when this was recorded.
+    /// The profile with what was said of the machine when this was recorded, and nothing else of it: who says more now
+    /// did not see the machine.
     pub(crate) fn complete(&self, profile: &Profile) -> Profile {
         let mut profile = profile.clone();
-        let lacks = self.facts.iter().flat_map(|facts| &facts.lacks);
-        profile.target.lacks.extend(lacks.map(|(what, reason)| (what.clone(), reason.clone())));
+        if let Some(facts) = &self.facts {
+            profile.target.lacks.clone_from(&facts.lacks);
+        }
         profile
     }
 
@@ -291,5 +293,41 @@ fn is_recorded(needs: Needs) -> bool {
     match needs {
         Needs::Machine | Needs::MachineChanged => true,
         Needs::File | Needs::Plugin | Needs::Faults => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lacking(what: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(what.to_owned(), "this model has none".to_owned())])
+    }
+
+    fn recording(facts: Option<Facts>) -> Recording {
+        Recording { directory: PathBuf::from("recording"), facts }
+    }
+
+    #[test]
+    fn a_machine_that_was_recorded_lacks_what_was_said_of_it_then_and_no_more() {
+        let facts = Facts {
+            farrier_recording: FORM,
+            kit: "1".to_owned(),
+            profile: "acme".to_owned(),
+            seed: 1,
+            target: "a machine".to_owned(),
+            lacks: lacking("bios"),
+            plugin: Subject::default(),
+            exchanges: 1,
+            checks: BTreeMap::new(),
+        };
+        let mut profile = Profile::default();
+        profile.target.lacks = lacking("inspect");
+
+        let replayed = recording(Some(facts)).complete(&profile);
+        let recorded = recording(None).complete(&profile);
+
+        assert_eq!(replayed.target.lacks, lacking("bios"));
+        assert_eq!(recorded.target.lacks, lacking("inspect"));
     }
 }

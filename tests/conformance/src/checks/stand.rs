@@ -75,7 +75,10 @@ pub(super) struct Looks {
     looked: bool,
     /// What nobody knows; that it is so elsewhere says nothing of here.
     open: Option<Finding>,
-    other: Option<Finding>,
+    /// What is declared and was not seen, though nobody is to blame; not even if it was seen elsewhere.
+    absent: Option<Finding>,
+    /// What there was not to look at.
+    nothing: Option<Finding>,
 }
 
 impl Looks {
@@ -85,14 +88,15 @@ impl Looks {
             Ok(()) => self.looked = true,
             Err(Finding::Failed(reason)) => return failed(reason),
             Err(finding @ (Finding::Lacking(_) | Finding::NotRun(_))) => self.open = Some(finding),
-            Err(finding @ (Finding::Absent(_) | Finding::NotApplicable(_))) => self.other = Some(finding),
+            Err(finding @ Finding::Absent(_)) => self.absent = Some(finding),
+            Err(finding @ Finding::NotApplicable(_)) => self.nothing = Some(finding),
         }
         Ok(())
     }
 
     /// All of them.
     pub(super) fn judgement(self) -> Judgement {
-        self.open.or(self.other.filter(|_| !self.looked)).map_or(Ok(()), Err)
+        self.open.or(self.absent).or(self.nothing.filter(|_| !self.looked)).map_or(Ok(()), Err)
     }
 
     /// The same; `nothing` says why there was nothing to look at.
@@ -241,4 +245,59 @@ pub(super) fn is_broken(kind: ErrorKind) -> bool {
         kind,
         ErrorKind::PluginPanicked | ErrorKind::PluginStalled | ErrorKind::BadPayload | ErrorKind::TaskClosed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn absent() -> Judgement {
+        Err(Finding::Absent("this model has none".to_owned()))
+    }
+
+    /// What looks that found these come to.
+    fn judged(found: impl IntoIterator<Item = Judgement>) -> Judgement {
+        let mut looks = Looks::default();
+        for found in found {
+            looks.take(found)?;
+        }
+        looks.judgement()
+    }
+
+    #[test]
+    fn what_was_not_seen_of_one_is_not_made_up_for_by_another() {
+        let lacking = || Err(Finding::Lacking("the plugin says so".to_owned()));
+
+        assert_eq!(judged([absent(), Ok(())]), absent());
+        assert_eq!(judged([Ok(()), absent(), not_applicable("it has none")]), absent());
+        assert_eq!(judged([absent(), lacking(), Ok(())]), lacking());
+    }
+
+    #[test]
+    fn what_does_not_apply_to_one_leaves_the_other_looks_as_they_are() {
+        let none = || not_applicable("it has none");
+
+        assert_eq!(judged([none(), Ok(())]), Ok(()));
+        assert_eq!(judged([none(), none()]), none());
+        assert_eq!(judged([]), Ok(()));
+    }
+
+    #[test]
+    fn a_failure_is_what_all_looks_come_to() {
+        assert_eq!(judged([Ok(()), absent(), failed("it is broken"), Ok(())]), failed("it is broken"));
+    }
+
+    #[test]
+    fn where_there_was_nothing_to_look_at_somebody_says_why() {
+        let judged = |found: Option<Judgement>| -> Judgement {
+            let mut looks = Looks::default();
+            found.map_or(Ok(()), |found| looks.take(found))?;
+            looks.judgement_or("there is nothing")
+        };
+
+        assert_eq!(judged(None), not_applicable("there is nothing"));
+        assert_eq!(judged(Some(not_applicable("it has none"))), not_applicable("there is nothing"));
+        assert_eq!(judged(Some(Ok(()))), Ok(()));
+        assert_eq!(judged(Some(absent())), absent());
+    }
 }
