@@ -19,7 +19,7 @@ use crate::recording::Tape;
 use crate::sandbox::Request;
 
 pub(crate) use arguments::{asks_the_machine, changes_the_machine, is_read, methods, reader, sample};
-pub(crate) use session::{Answer, GRACE, Session, note_switched, switched};
+pub(crate) use session::{Answer, GRACE, Session, note_call, note_switched, switched};
 
 /// What one check has to work with.
 pub(crate) struct Bench {

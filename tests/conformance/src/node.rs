@@ -12,6 +12,8 @@ use farrier_sdk::interface::InterfaceType;
 use farrier_sdk::secret::SecretRef;
 use serde_json::{Map, Value, json};
 
+use crate::bench::note_call;
+
 /// How long a call of a sibling interface may take.
 const SIBLING_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -174,6 +176,7 @@ impl Node {
         let Some((interface, method)) = found else {
             return Err(DriverError::unsupported(format!("this node has no `{method}`")));
         };
+        note_call(method);
         let options = CallOptions { timeout: Some(SIBLING_PATIENCE), ..CallOptions::default() };
         interface.call(method, arguments, Arc::new(self.clone()), &options).await
     }

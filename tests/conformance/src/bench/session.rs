@@ -23,8 +23,8 @@ use crate::target::Peer;
 /// How long a call may go on after its deadline before it is dropped.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// Methods that switch or restart a machine, and are no steps.
-const SWITCHES: [&str; 2] = ["set_power_state", "reboot"];
+/// Methods that switch or restart a machine, or may, and are no steps.
+const SWITCHES: [&str; 4] = ["set_power_state", "reboot", "set_boot_mode", "set_secure_boot_state"];
 
 /// Calls of this process that may have switched or restarted a machine.
 static SWITCHED: AtomicU32 = AtomicU32::new(0);
@@ -32,6 +32,13 @@ static SWITCHED: AtomicU32 = AtomicU32::new(0);
 /// Counts one more.
 pub(crate) fn note_switched() {
     SWITCHED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counts a call of this method, if it is one of those.
+pub(crate) fn note_call(method: &str) {
+    if SWITCHES.contains(&method) {
+        note_switched();
+    }
 }
 
 /// How many there were so far.
@@ -179,9 +186,7 @@ impl Session {
         node: &Node,
         timeout: Duration,
     ) -> Answer {
-        if SWITCHES.contains(&method) {
-            note_switched();
-        }
+        note_call(method);
         let call = self.begin(interface, method, arguments, node, timeout);
         let answer = self.runtime.block_on(call)?;
         node.record_power(method, arguments);

@@ -157,8 +157,15 @@ impl Stand<'_> {
         }
     }
 
-    /// Begins a long operation, or asks how it stands: as a step, where it is one.
+    /// Begins a long operation, or goes on with it.
     pub(super) fn begin(&self, method: &str, arguments: &Value) -> Answer {
+        // It may restart the machine whatever it is called.
+        note_switched();
+        self.ask_again(method, arguments)
+    }
+
+    /// Asks how a long operation stands: as a step, where it is one.
+    fn ask_again(&self, method: &str, arguments: &Value) -> Answer {
         match self.described.steps.iter().find(|step| step.step == method) {
             None => self.call(method, arguments),
             Some(step) => {
@@ -172,18 +179,19 @@ impl Stand<'_> {
     pub(super) fn finish(&self, method: &str, arguments: &Value) -> Result<Answer, Finding> {
         let limit = self.bench.profile().check_limit() * OPERATION_SHARE.0 / OPERATION_SHARE.1;
         let deadline = Instant::now() + limit;
-        note_switched();
+        let mut answer = self.begin(method, arguments);
         loop {
-            let answer = match self.begin(method, arguments) {
-                Ok(answer) => answer,
+            let outcome = match answer {
+                Ok(outcome) => outcome,
                 Err(error) => return Ok(Err(error)),
             };
-            let Some(interval) = interval(method, &answer)? else { return Ok(Ok(answer)) };
+            let Some(interval) = interval(method, &outcome)? else { return Ok(Ok(outcome)) };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return failed(format!("`{method}` still waits after {} s", limit.as_secs()));
             }
             pause(interval.min(left));
+            answer = self.ask_again(method, arguments);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -139,6 +140,9 @@ fn a_machine_is_only_changed_when_its_serial_number_was_confirmed() {
     assert!(text(&confirmed).contains("POW-002 failed"), "{}", text(&confirmed));
 }
 
+/// Where the machine is behind its BMC.
+const SYSTEM: &str = "/redfish/v1/Systems/1";
+
 /// One of the kit's emulators, in the place of a real machine.
 struct Machine {
     process: Child,
@@ -188,14 +192,17 @@ impl Machine {
         text(&kit(&[&arguments[..], &["--confirm", serial]].concat()))
     }
 
-    /// Speaks to the BMC as somebody else does.
+    /// Looks at the machine, or changes it, as somebody else does.
     fn system(&self, method: &str, body: Option<&Value>) -> Value {
+        self.ask(method, SYSTEM, body).json()
+    }
+
+    /// Speaks to the BMC as somebody else does.
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> http::Response {
         let text = |name: &str| self.said[name].as_str().unwrap();
         let login = STANDARD.encode(format!("{}:{}", text("user"), text("password")));
         let headers = [("Authorization", &*format!("Basic {login}")), ("Connection", "close")];
-        let answer =
-            http::request(text("address").parse().unwrap(), method, "/redfish/v1/Systems/1", &headers, body);
-        answer.unwrap().json()
+        http::request(text("address").parse().unwrap(), method, path, &headers, body).unwrap()
     }
 }
 
@@ -228,6 +235,39 @@ fn a_machine_is_switched_as_often_as_it_may_be() {
     assert!(said.contains("2 passed, 0 failed"), "the first, and the one that changes nothing: {said}");
     let worn = "POW-003 skipped: it changes the machine, which was switched ";
     assert!(said.contains(worn) && said.contains("times: `power_cycles_max` is 2"), "{said}");
+}
+
+#[test]
+fn a_machine_is_also_switched_by_what_prepares_its_boot() {
+    let mut machine = Machine::start();
+    machine.limits = "power_cycles_max = 1\nimage = \"http://127.0.0.1:1/agent.iso\"";
+    let reset = format!("{SYSTEM}/Actions/ComputerSystem.Reset");
+    machine.ask("POST", &reset, Some(&json!({"ResetType": "On"})));
+    assert_eq!(machine.system("GET", None)["PowerState"], "On");
+
+    let said = machine.judge("redfish", "drivers/redfish/conformance.toml", "KIT-1", "BOT-001,BOT-004");
+
+    assert!(said.contains("1 passed, 0 failed"), "{said}");
+    let worn = "BOT-004 skipped: it changes the machine, which was switched 1 times";
+    assert!(said.contains(worn), "it was powered off for its virtual media: {said}");
+}
+
+#[test]
+fn a_machine_is_left_alone_after_it_was_switched_and_only_then() {
+    let (mut machine, profile) = (Machine::start(), "drivers/redfish/conformance.toml");
+
+    machine.limits = "settle_s = 4";
+    let begin = Instant::now();
+    let switched = machine.judge("redfish", profile, "KIT-1", "POW-002");
+    let elapsed = begin.elapsed();
+    machine.limits = "settle_s = 200";
+    let begin = Instant::now();
+    let looked_at = machine.judge("redfish", profile, "KIT-1", "POW-001");
+
+    assert!(switched.contains("1 passed, 0 failed"), "{switched}");
+    assert!(Duration::from_secs(4) <= elapsed, "it settled for 4 s within {elapsed:?}: {switched}");
+    assert!(looked_at.contains("1 passed, 0 failed"), "{looked_at}");
+    assert!(begin.elapsed() < Duration::from_secs(200), "nothing had to settle: {looked_at}");
 }
 
 #[test]

@@ -388,6 +388,23 @@ fn what_a_machine_is_said_to_lack_is_missing_unless_somebody_else_says_so_too() 
 }
 
 #[test]
+fn a_long_operation_counts_once_as_what_may_switch_a_machine_and_so_does_a_change_of_the_boot_mode() {
+    let library = plugin::library("wayward").unwrap();
+    let mut options = options();
+    options.filter = ["POW-001", "FRM-005", "STP-004", "STP-005", "MGT-006"].map(str::to_owned).to_vec();
+
+    let report = run(&library, &profile("conformance.toml"), &options).unwrap();
+
+    assert_eq!(report.count(Outcome::Passed), 5, "{}", report.text());
+    let switched = |id: &str| report.checks.iter().find(|entry| entry.id == id).unwrap().switched;
+    assert_eq!(switched("POW-001"), 0, "it only asks");
+    assert_eq!(switched("FRM-005"), 1, "an update, however often it is asked how it stands");
+    assert_eq!(switched("STP-004"), 1, "a step that is begun and given up");
+    assert_eq!(switched("STP-005"), 2, "a step that is begun, and taken up again");
+    assert_eq!(switched("MGT-006"), 3, "two modes, and back");
+}
+
+#[test]
 fn the_same_by_datagrams() {
     let library = plugin::library("wayward").unwrap();
     let mut options = options();
