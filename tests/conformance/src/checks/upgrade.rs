@@ -6,7 +6,8 @@ use farrier_sdk::descriptor::Descriptor;
 use serde_json::json;
 
 use crate::bench::{Bench, is_read, sample};
-use crate::check::{Check, Judgement, Level, Needs, failed, none_of, not_applicable};
+use crate::check::{Check, Judgement, Level, Needs, failed, none_of, not_applicable, not_run};
+use crate::profile::TargetKind;
 use crate::target::{self, Peer};
 
 #[rustfmt::skip]
@@ -23,6 +24,12 @@ fn accepts_old_data(bench: &Bench) -> Judgement {
     let mut left = bench.profile().upgrade.internal_info.clone();
     if left.is_none() {
         bench.previous_descriptor()?;
+        if bench.profile().target.kind == TargetKind::Machine {
+            return not_run(
+                "every method and step of the release before would be called, which a real machine must not see: \
+                 say in `upgrade.internal_info` what it leaves",
+            );
+        }
         left = Some(left_by_previous(bench)?);
     }
     let left = left.unwrap_or_default();
@@ -46,7 +53,7 @@ fn accepts_old_data(bench: &Bench) -> Judgement {
     none_of(&faults)
 }
 
-/// What all methods of the release before leave in a node.
+/// What all methods and steps of the release before leave in a node. Not for real machines: some of them erase.
 fn left_by_previous(
     bench: &Bench,
 ) -> Result<serde_json::Map<String, serde_json::Value>, crate::check::Finding> {

@@ -140,6 +140,22 @@ fn a_machine_is_only_changed_when_its_serial_number_was_confirmed() {
     assert!(text(&confirmed).contains("POW-002 failed"), "{}", text(&confirmed));
 }
 
+/// To see what it leaves, all methods and steps of the release before are called.
+#[test]
+fn a_machine_is_not_shown_to_the_release_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("target.toml");
+    let machine = "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"SN1\"\nidentity = \"operator\"\naddress = \"127.0.0.1:1\"\n";
+    std::fs::write(&target, machine).unwrap();
+    let (library, profile, target) = (library(), profile(), target.display().to_string());
+    let previous = ["run", &library, "--previous", &library, "--profile", &profile, "--target", &target];
+
+    let judged = kit(&[&previous[..], &["--filter", "UPG-001"]].concat());
+
+    let told = "UPG-001 skipped: every method and step of the release before would be called";
+    assert!(text(&judged).contains(told), "{}", text(&judged));
+}
+
 /// Where the machine is behind its BMC.
 const SYSTEM: &str = "/redfish/v1/Systems/1";
 
