@@ -147,7 +147,11 @@ fn a_machine_is_not_shown_to_the_release_before() {
     let target = folder.path().join("target.toml");
     let machine = "[target]\nkind = \"machine\"\n[target.machine]\nserial = \"SN1\"\nidentity = \"operator\"\naddress = \"127.0.0.1:1\"\n";
     std::fs::write(&target, machine).unwrap();
-    let (library, profile, target) = (library(), profile(), target.display().to_string());
+    let profile = folder.path().join("profile.toml");
+    let known = std::fs::read_to_string(self::profile()).unwrap();
+    let (unknown, _) = known.split_once("[upgrade.internal_info]").unwrap();
+    std::fs::write(&profile, unknown).unwrap();
+    let (library, profile, target) = (library(), profile.display().to_string(), target.display().to_string());
     let previous = ["run", &library, "--previous", &library, "--profile", &profile, "--target", &target];
 
     let judged = kit(&[&previous[..], &["--filter", "UPG-001"]].concat());
